@@ -1,0 +1,54 @@
+# make demo   plays the incident in its own environment
+# make test   the whole test suite
+# make check  format, lint, layers, types
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Without byte code every start compiles all sources again, which makes it several times slower.
+unexport PYTHONDONTWRITEBYTECODE
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: demo test check servers lock wheel clean
+
+demo: $(VENV)/.run
+	$(BIN)/keywatch demo
+
+test: $(VENV)/.dev
+	$(BIN)/pytest -n auto --dist loadgroup -q $(ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+servers:
+	tests/servers/build.sh
+
+$(VENV)/.python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "keywatch needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.run: $(VENV)/.python requirements.lock pyproject.toml
+	$(BIN)/pip install -q --require-hashes -r requirements.lock
+	$(BIN)/pip install -q --no-deps -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.python requirements-dev.lock pyproject.toml
+	$(BIN)/pip install -q --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	touch $@ $(VENV)/.run
+
+# The locks hold versions and hashes, no download addresses. `make lock` needs uv.
+lock:
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+	  --extra demo pyproject.toml -o requirements.lock
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+	  --all-extras --group dev pyproject.toml -o requirements-dev.lock
+
+wheel: $(VENV)/.dev
+	$(BIN)/pip wheel -q --no-deps --no-build-isolation -w dist .
+
+clean:
+	rm -rf $(VENV) dist build
