@@ -1,0 +1,191 @@
+"""When: the stages of one episode, each with the instant from which the first run says it.
+
+A stage is a state, not a tick: the *current* one is the latest that is due, so runs may come late, often or rarely.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from keywatch.dates import start_of
+from keywatch.model import Ack, Calendar, Credential, Episode, Ladder, Rules
+from keywatch.policy import acks
+from keywatch.policy.calendar import DAY, is_open, local_day, open_days_after, put_off
+from keywatch.policy.deadlines import HOUR, Dates, before_stages
+
+ADOPTION = timedelta(days=7)
+"""How long what was found at the first run is only asked about."""
+EXACTLY = timedelta(microseconds=1)
+DAILY = 14
+"""Days after expiry on which it is said daily; weekly from then on."""
+_ORDER = (
+    "overdue",
+    "before",
+    "late",
+    "renewed",
+    "moved",
+    "adopted",
+    "lapsed",
+    "last",
+    "expired",
+    "expired+4h",
+    "again",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One thing to say, from `due` on."""
+
+    key: str
+    """With the date it stands for: `7d@2026-12-07`."""
+    due: datetime
+    rung: int
+    kind: str
+    """One of _ORDER; the later one wins where two are due at the same instant."""
+
+    @property
+    def urgency(self) -> tuple[datetime, int]:
+        return self.due, _ORDER.index(self.kind)
+
+    @property
+    def after_expiry(self) -> bool:
+        return self.kind in ("expired", "expired+4h", "again")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Everything that decides when one episode speaks."""
+
+    credential: Credential
+    episode: Episode
+    when: Dates
+    calendar: Calendar
+    rules: Rules
+    ladder: Ladder
+
+    @property
+    def adopted_until(self) -> datetime | None:
+        return self.episode.adopted_at + ADOPTION if self.episode.adopted_at else None
+
+    @property
+    def expires_while_adopted(self) -> bool:
+        """It expires in the week of its adoption: then the ladder speaks, not the adoption."""
+        until = self.adopted_until
+        return until is not None and not self.episode.expired_when_seen and self.when.expires_at <= until
+
+    @property
+    def floor(self) -> datetime:
+        """Before this instant the ordinary stages could not speak."""
+        adopted = None if self.expires_while_adopted else self.adopted_until
+        known = [self.episode.opened_at, adopted, self.credential.overdue_seen if self.credential.automatic else None]
+        return max(moment for moment in known if moment)
+
+    def day(self, moment: datetime) -> str:
+        return local_day(self.calendar, moment).isoformat()
+
+    def later(
+        self, nominal: datetime, *, every_day: bool = False, exact: bool = False, floor: datetime | None = None
+    ) -> datetime:
+        """Put off to the next `[policy] at` at or after `nominal` and `floor` (default: this timeline's)."""
+        earliest = max(nominal, floor or self.floor)
+        return earliest if exact else put_off(self.calendar, self.rules.at, earliest, every_day=every_day)
+
+
+def stages(line: Timeline, now: datetime) -> list[Stage]:
+    """Every stage of the episode up to the first ones after `now`, the earliest first."""
+    found = [*_before(line), *_late(line, now), *_questions(line), *_end(line, now), *_lapsed(line, now)]
+    quiet_days = {line.day(stage.due) for stage in found if stage.kind == "lapsed"}
+    return sorted(
+        (s for s in found if s.kind not in ("before", "late") or line.day(s.due) not in quiet_days),
+        key=lambda stage: stage.urgency,
+    )
+
+
+def current(line: Timeline, now: datetime) -> Stage | None:
+    """The stage that holds now: the latest that is due, among those that may speak."""
+    due = [stage for stage in stages(line, now) if stage.due <= now and may_speak(line, stage, now)]
+    return due[-1] if due else None
+
+
+def may_speak(line: Timeline, stage: Stage, now: datetime) -> bool:
+    """What is in hand is silent but for the end; an unconfirmed renewal is one question until the last 24 h."""
+    urgent = stage.kind == "last" or stage.after_expiry
+    if acks.holding(line.episode.acks, now):
+        return urgent
+    if line.credential.unconfirmed:
+        return urgent or stage.kind in ("renewed", "lapsed")
+    return True
+
+
+def _before(line: Timeline) -> Iterator[Stage]:
+    for days, due in before_stages(line.calendar, line.rules, line.when, line.ladder.before):
+        if line.episode.moved_at and due <= line.episode.moved_at:
+            continue
+        rung = 2 if days <= 2 else 1 if days <= 7 else 0
+        key = f"{days}d@{line.day(line.when.start_by - days * DAY)}"
+        yield Stage(key, due if due >= line.floor else line.later(due, exact=line.when.exact), rung, "before")
+
+
+def _late(line: Timeline, now: datetime) -> Iterator[Stage]:
+    """On each day on which people may be spoken to, from late until the last 24 h."""
+    if not line.ladder.late:
+        return
+    first = max(line.when.late_at, line.floor)
+    if line.when.exact and first < line.when.last_at:
+        yield Stage(f"late@{line.day(first)}", first, 2, "late")
+    day, horizon = local_day(line.calendar, first), open_days_after(line.calendar, local_day(line.calendar, now), 1)
+    while day <= horizon:
+        due = start_of(day, line.calendar.zone, line.rules.at)
+        if first < due + EXACTLY < line.when.last_at and is_open(line.calendar, day):
+            yield Stage(f"late@{day}", due, 2, "late")
+        day += DAY
+
+
+def _questions(line: Timeline) -> Iterator[Stage]:
+    """What is said once because something happened, not because a date is near."""
+    credential, episode = line.credential, line.episode
+    if credential.automatic and credential.overdue_seen:
+        yield Stage(f"overdue@{line.day(credential.overdue_seen)}", line.later(credential.overdue_seen), 0, "overdue")
+    if credential.unconfirmed and credential.changed_at:
+        yield Stage(f"renewed@{line.day(credential.changed_at)}", credential.changed_at, 0, "renewed")
+    if episode.moved_at and credential.plan_from and credential.plan_from <= episode.moved_at:
+        yield Stage(f"moved@{line.day(line.when.expires_at)}", episode.moved_at, 0, "moved")
+    if episode.adopted_at and not line.expires_while_adopted:
+        due = line.later(episode.adopted_at, every_day=episode.expired_when_seen, floor=episode.adopted_at)
+        yield Stage(f"adopted@{line.day(episode.adopted_at)}", due, 1, "adopted")
+
+
+def _end(line: Timeline, now: datetime) -> Iterator[Stage]:
+    end, floor, seen_dead = line.when.expires_at, line.floor, line.episode.expired_when_seen
+    if line.ladder.last and line.episode.opened_at < end:
+        yield Stage(f"last@{line.day(line.when.last_at)}", max(line.when.last_at, line.episode.opened_at), 2, "last")
+    if not (seen_dead and line.episode.adopted_at):
+        yield Stage(f"expired@{line.day(end)}", max(end, line.episode.opened_at), 2, "expired")
+        if line.ladder.repeats and not line.expires_while_adopted and end + 4 * HOUR > line.episode.opened_at:
+            yield Stage(f"expired+4h@{line.day(end)}", end + 4 * HOUR, 2, "expired+4h")
+    days = 1
+    while line.ladder.repeats and end + days * DAY <= max(now, floor) + 8 * DAY:
+        due = line.later(end + days * DAY, every_day=True, floor=floor if seen_dead else line.episode.opened_at)
+        yield Stage(f"expired+{days}d@{line.day(end + days * DAY)}", due, 2, "again")
+        days += 1 if days < DAILY else 7
+
+
+def _lapsed(line: Timeline, now: datetime) -> Iterator[Stage]:
+    """Promises that were not kept. One that fell because the deadline came nearer is no broken promise."""
+    said: set[str] = set()
+    for ack in acks.lapsed(line.episode.acks, now):
+        if ack.void_at and ack.void_at == line.episode.moved_at:
+            continue
+        due = line.later(ack.ends_at, every_day=ack.ends_at >= line.when.expires_at, floor=ack.ends_at)
+        key = f"lapsed@{line.day(ack.ends_at - EXACTLY)}"
+        while key in said:
+            key += "+"
+        said.add(key)
+        yield Stage(key, due, 0, "lapsed")
+
+
+def promise_of(line: Timeline, stage: Stage, now: datetime) -> Ack | None:
+    """The broken promise that a `lapsed` stage speaks of."""
+    broken = [ack for ack in acks.lapsed(line.episode.acks, now) if ack.ends_at <= stage.due]
+    return broken[-1] if stage.kind == "lapsed" and broken else None
