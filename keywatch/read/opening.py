@@ -1,0 +1,169 @@
+"""Reaching a store without ever creating one, and refusing the wrong one in two clear lines.
+
+A store that is missing, empty or foreign must stop a check: a fresh empty one in its place would send everything
+again and forget every ack.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from keywatch.errors import Exit, StoreError
+
+SCHEMA = 1
+"""The number of the schema this program writes. `meta.min_writer` above it: this program may not write."""
+REVISIONS = ("20261121_first",)
+"""Every alembic revision this program knows, oldest first; a test holds it against the migrations."""
+BUSY_MS = 5000
+"""How long a locked SQLite store is waited for."""
+
+SQLITE = "sqlite:///"
+POSTGRESQL = ("postgresql://", "postgres://")
+RESTORE = "restore it from a backup; only `keywatch init` makes a new store, which knows nothing of the old one"
+
+
+def path_of(url: str) -> Path | None:
+    """The file of an SQLite URL (`sqlite:///relative.db`, `sqlite:////absolute.db`); None for PostgreSQL.
+
+    Raises:
+        StoreError: another kind of URL (exit 2).
+    """
+    if url.startswith(SQLITE) and len(url) > len(SQLITE):
+        return Path(url.removeprefix(SQLITE))
+    if url.startswith(POSTGRESQL):
+        return None
+    scheme = url.partition(":")[0]
+    raise StoreError(
+        f"a store cannot be a '{scheme[:20]}' URL", "write sqlite:///path/to/keywatch.db or postgresql://…", Exit.USAGE
+    )
+
+
+def place_of(url: str) -> str:
+    """What messages call the store: its file, or host and database. Never a password."""
+    path = path_of(url)
+    if path:
+        return str(path)
+    parts = urlsplit(url)
+    return f"PostgreSQL at {parts.hostname or 'the local socket'}{parts.path}"
+
+
+def connect(url: str, *, autocommit: bool = True) -> Any:
+    """A DB-API connection to an existing store; transactions are the caller's affair. Nothing is created.
+
+    Raises:
+        StoreError: there is no such store, or it cannot be reached.
+    """
+    path = path_of(url)
+    return _sqlite(path) if path else _postgresql(url, autocommit)
+
+
+def _sqlite(path: Path) -> sqlite3.Connection:
+    try:
+        size = path.stat().st_size
+    except OSError as problem:
+        raise StoreError(f"there is no store at {path}: {problem.strerror}", "`keywatch init` makes one") from None
+    if size == 0:
+        raise StoreError(f"the store {path} is an empty file", RESTORE)
+    try:
+        connection = sqlite3.connect(
+            path.absolute().as_uri() + "?mode=rw",
+            uri=True,
+            timeout=BUSY_MS / 1000,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA synchronous=FULL")
+    except sqlite3.Error as problem:
+        raise refusal(problem, str(path)) or problem from None
+    return connection
+
+
+def _postgresql(url: str, autocommit: bool) -> Any:
+    try:
+        import psycopg
+    except ImportError:
+        raise StoreError("a PostgreSQL store needs psycopg", "pip install 'keywatch[postgres]'") from None
+    try:
+        return psycopg.connect(url, autocommit=autocommit, connect_timeout=10)
+    except psycopg.Error as problem:
+        raise refusal(problem, place_of(url)) or problem from None
+
+
+_SQLITE_REFUSALS = {
+    "SQLITE_BUSY": ("the store is busy: another process is writing to {place}", "try again in a moment"),
+    "SQLITE_LOCKED": ("the store is busy: another process is writing to {place}", "try again in a moment"),
+    "SQLITE_READONLY": ("the store {place} cannot be written to", "the user that runs keywatch must own it"),
+    "SQLITE_PERM": ("the store {place} cannot be written to", "the user that runs keywatch must own it"),
+    "SQLITE_FULL": ("no space is left for the store {place}", "make room; nothing that was committed is lost"),
+    "SQLITE_CANTOPEN": ("the store {place} cannot be opened", "check the rights of the file and of its folder"),
+    "SQLITE_NOTADB": ("{place} is not a keywatch store", RESTORE),
+    "SQLITE_CORRUPT": ("the store {place} is damaged", RESTORE),
+    "SQLITE_IOERR": ("the disk fails under the store {place}", "look at the system log; then restore a backup"),
+}
+
+
+def refusal(problem: BaseException, place: str) -> StoreError | None:
+    """A database error as two lines a person can act on; None for what can only be a mistake in keywatch."""
+    if isinstance(problem, sqlite3.Error):
+        name = getattr(problem, "sqlite_errorname", "") or ""
+        for start, (what, hint) in _SQLITE_REFUSALS.items():
+            if name.startswith(start):
+                return StoreError(what.format(place=place), hint)
+        return None
+    if any(kind.__name__ == "OperationalError" for kind in type(problem).__mro__):
+        first = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
+        return StoreError(f"the store does not answer ({place}): {first[:200]}", "check that the server is up")
+    return None
+
+
+def verify(reader: Any, place: str) -> None:
+    """Make sure that this is a keywatch store of a schema this program can use.
+
+    Raises:
+        StoreError: not one, or a newer or an older one.
+    """
+    if reader.dialect == "sqlite":
+        tables = reader.rows("name", "FROM sqlite_master WHERE name IN ('meta', 'alembic_version')")
+    else:
+        tables = reader.rows("1 AS one", "WHERE to_regclass('meta') IS NOT NULL")
+        tables += reader.rows("1 AS one", "WHERE to_regclass('alembic_version') IS NOT NULL")
+    if len(tables) < 2:
+        raise StoreError(f"{place} holds no keywatch tables", "is it the right one? `keywatch init` makes a store")
+    revisions = reader.rows("version_num", "FROM alembic_version")
+    judge(
+        place,
+        revision=revisions[0]["version_num"] if revisions else "",
+        min_writer=reader.meta("min_writer"),
+        store_uuid=reader.meta("store_uuid"),
+    )
+
+
+def judge(
+    place: str,
+    *,
+    revision: str,
+    min_writer: str,
+    store_uuid: str,
+    known: tuple[str, ...] = REVISIONS,
+    schema: int = SCHEMA,
+) -> None:
+    """Say whether a program that knows `known` revisions and writes `schema` may use a store that says this of itself.
+
+    Raises:
+        StoreError: newer, older, or never finished.
+    """
+    needed = int(min_writer) if min_writer.isdecimal() else 0
+    if needed > schema or (revision and revision not in known):
+        raise StoreError(
+            f"{place} is newer than this keywatch: it needs schema {max(needed, schema)} at revision {revision}, "
+            f"this program has schema {schema}",
+            "update keywatch on this machine",
+        )
+    if not store_uuid or not needed:
+        raise StoreError(f"{place} is not a finished keywatch store", "`keywatch init` makes one")
+    if revision != known[-1]:
+        raise StoreError(
+            f"{place} is of an older keywatch (revision {revision or 'none'})", "run `keywatch db upgrade`"
+        )

@@ -1,0 +1,215 @@
+"""The reader itself: messages, evidence, events and feeds beside credentials and episodes, and "is anything due?"."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, Self
+
+from keywatch.model import PRODUCTION, Credential, Event, Evidence, Message
+from keywatch.read.credentials import Credentials
+from keywatch.read.episodes import Episodes
+from keywatch.read.opening import connect, path_of, place_of, verify
+from keywatch.read.rows import (
+    Attempt,
+    Counts,
+    FeedRow,
+    Item,
+    columns,
+    event_of,
+    evidence_of,
+    feed_of,
+    instant_of,
+    message_of,
+    text_of,
+    verdict_of,
+)
+
+_DUE = """CASE WHEN
+   EXISTS (SELECT 1 FROM feed WHERE next_at <= ?)
+OR EXISTS (SELECT 1 FROM credential WHERE next_at <= ? AND retired_at IS NULL)
+OR EXISTS (SELECT 1 FROM message WHERE state IN ('pending', 'leased') AND (next_at <= ? OR lease_until <= ?))
+THEN 1 ELSE 0 END AS due"""
+
+
+class Reader(Credentials, Episodes):
+    """Every question keywatch asks its store. Each answer is a frozen value; every instant is aware UTC."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def meta(self, name: str, default: str = "") -> str:
+        """One value about the store itself."""
+        rows = self.rows("value", "FROM meta WHERE name = ?", [name])
+        return str(rows[0]["value"]) if rows else default
+
+    def evidence(self, routes: Mapping[str, str]) -> dict[str, tuple[Evidence, ...]]:
+        """The evidence about each route at its present address (route → keyed hash), oldest first."""
+        condition, value = self.among("v.route", routes)
+        found: dict[str, list[Evidence]] = {route: [] for route in routes}
+        for row in self.rows(
+            columns("evidence", "v"), f"FROM evidence v WHERE {condition} ORDER BY v.at, v.id", [value]
+        ):
+            if row["address_hash"] == routes[row["route"]]:
+                found[row["route"]].append(evidence_of(row))
+        return {route: tuple(rows) for route, rows in found.items()}
+
+    # ----------------------------------------------------------------- feeds
+
+    def feed(self, kind: str, name: str, target: str = "") -> FeedRow | None:
+        """What was last fetched from a source, a roster target or an inbox."""
+        rows = self.rows(
+            columns("feed", "f"), "FROM feed f WHERE f.kind = ? AND f.name = ? AND f.target = ?", [kind, name, target]
+        )
+        return feed_of(rows[0]) if rows else None
+
+    def feeds(self) -> list[FeedRow]:
+        """Every feed."""
+        rows = self.rows(columns("feed", "f"), "FROM feed f ORDER BY f.kind, f.name, f.target")
+        return [feed_of(row) for row in rows]
+
+    # ----------------------------------------------------------------- messages
+
+    def message(self, message_id: int) -> Message | None:
+        """One message."""
+        rows = self.rows(columns("message", "m"), "FROM message m WHERE m.id = ?", [message_id])
+        return message_of(rows[0]) if rows else None
+
+    def message_by_code(self, code: str) -> Message | None:
+        """The message a person means by its code, however it was typed: case, spaces and hyphens do not matter."""
+        plain = "".join(letter for letter in code.upper() if letter.isalnum())
+        rows = self.rows(columns("message", "m"), "FROM message m WHERE m.code = ?", [plain])
+        return message_of(rows[0]) if rows else None
+
+    def items(self, message_id: int, now: datetime, *, superseded: bool = False) -> list[Item]:
+        """The live notices of a message, in the order in which they joined it.
+
+        With `superseded` those too that were taken back: a copy of the message may have arrived all the same.
+        """
+        live = "" if superseded else " AND n.superseded_at IS NULL"
+        notices = self.rows(
+            columns("notice", "n"), f"FROM notice n WHERE n.message_id = ?{live} ORDER BY n.id", [message_id]
+        )
+        condition, value = self.among("e.id", {row["episode_id"] for row in notices})
+        rows = {
+            row["id"]: row for row in self.rows(columns("episode", "e"), f"FROM episode e WHERE {condition}", [value])
+        }
+        episodes = self.assembled(rows.values())
+        credentials = self.credentials_by_id({row["credential_id"] for row in rows.values()}, now)
+        return [
+            Item(
+                credential=credentials[rows[notice["episode_id"]]["credential_id"]],
+                episode=episodes[notice["episode_id"]],
+                stage=notice["stage"],
+                asks=bool(notice["asks"]),
+                rung=notice["rung"],
+                why=notice["why"],
+                at=instant_of(notice["at"]),
+                person=notice["person"],
+                ended_at=instant_of(rows[notice["episode_id"]]["ended_at"]),
+            )
+            for notice in notices
+        ]
+
+    def attempts(self, message_id: int) -> list[Attempt]:
+        """Every try to deliver a message, oldest first."""
+        rows = self.rows(columns("attempt", "a"), "FROM attempt a WHERE a.message_id = ? ORDER BY a.n", [message_id])
+        return [
+            Attempt(
+                n=row["n"],
+                started_at=instant_of(row["started_at"]),
+                ended_at=instant_of(row["ended_at"]),
+                verdict=verdict_of(row["verdict"], row["blame"], row["code"], row["text"]),
+            )
+            for row in rows
+        ]
+
+    # ----------------------------------------------------------------- the timeline and the whole
+
+    def events(
+        self,
+        credential: Credential | str | None = None,
+        kinds: Collection[str] | None = None,
+        since: datetime | None = None,
+        limit: int | None = None,
+    ) -> list[Event]:
+        """The timeline, oldest first; with `limit` the latest ones. A Credential means its name and `source:ref`."""
+        conditions, values = ["1 = 1"], list[Any]()
+        if credential is not None:
+            texts = [credential] if isinstance(credential, str) else [credential.name, _key(credential)]
+            condition, value = self.among("v.credential", texts)
+            conditions.append(condition)
+            values.append(value)
+        if kinds is not None:
+            condition, value = self.among("v.kind", kinds)
+            conditions.append(condition)
+            values.append(value)
+        if since is not None:
+            conditions.append("v.at >= ?")
+            values.append(since)
+        rest = f"FROM event v WHERE {' AND '.join(conditions)} ORDER BY v.at DESC, v.id DESC"
+        if limit is not None:
+            rest += " LIMIT ?"
+            values.append(limit)
+        return [event_of(row) for row in reversed(self.rows(columns("event", "v"), rest, values))]
+
+    def counts(self) -> Counts:
+        """The store in a few numbers."""
+        envs: dict[str, int] = {}
+        for row in self.rows(
+            "env, count(*) AS n", "FROM credential WHERE retired_at IS NULL GROUP BY env ORDER BY env"
+        ):
+            env = row["env"] or PRODUCTION
+            envs[env] = envs.get(env, 0) + row["n"]
+        tried = "EXISTS (SELECT 1 FROM attempt a WHERE a.message_id = m.id AND a.ended_at IS NOT NULL)"
+        messages = self.rows(
+            f"count(*) AS pending, count(CASE WHEN {tried} THEN 1 END) AS waiting",
+            "FROM message m WHERE m.state IN ('pending', 'leased')",
+        )[0]
+        uncovered = self.rows("count(*) AS n", "FROM episode WHERE ended_at IS NULL AND uncovered_since IS NOT NULL")[0]
+        return Counts(envs, messages["pending"], messages["waiting"], uncovered["n"])
+
+    def uncovered(self) -> list[str]:
+        """The names of the credentials whose call reached nobody who counts."""
+        rows = self.rows(
+            "c.name",
+            "FROM credential c JOIN episode e ON e.credential_id = c.id "
+            "WHERE e.ended_at IS NULL AND e.uncovered_since IS NOT NULL ORDER BY c.name",
+        )
+        return [row["name"] for row in rows]
+
+    def idle(self, now: datetime, config_hash: str) -> bool:
+        """Whether a run at `now` has nothing to do: nothing fetched, said, sent or reclaimed, the same config."""
+        if self.meta("config_hash") != config_hash:
+            return False
+        return not self.rows(_DUE, "", [now, now, now, now])[0]["due"]
+
+    def mark_run(self, now: datetime) -> None:
+        """Note that a run was here: the only write of this module, one statement. The high water never falls."""
+        self.execute(
+            "INSERT INTO meta (name, value) VALUES ('last_run', ?), ('high_water', ?) ON CONFLICT (name) DO UPDATE "
+            "SET value = CASE WHEN meta.name = 'high_water' AND meta.value > excluded.value "
+            "THEN meta.value ELSE excluded.value END",
+            [text_of(now), text_of(now)],
+        )
+
+
+def _key(credential: Credential) -> str:
+    return f"{credential.source}:{credential.ref}"
+
+
+def open_reader(url: str) -> Reader:
+    """A reader of an existing store.
+
+    Raises:
+        StoreError: missing, empty, not a store, newer or older than this program (exit 3). Nothing is created.
+    """
+    dialect = "sqlite" if path_of(url) else "postgresql"
+    reader = Reader(connect(url), dialect, place_of(url))
+    try:
+        verify(reader, place_of(url))
+    except BaseException:
+        reader.close()
+        raise
+    return reader

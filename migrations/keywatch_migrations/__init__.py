@@ -1,0 +1,1 @@
+"""The alembic environment and its versions, driven from inside by `keywatch.schema`."""
