@@ -660,6 +660,8 @@ class Outgoing:
     """The mail address or the resolved Apprise URL. A secret: never logged, never stored."""
     thread: str = ""
     """A stable `<…@domain>` for References, so that mail programs thread an episode."""
+    at: datetime | None = None
+    """What the mail's Date says; None: the machine's clock."""
 
 
 @dataclass(frozen=True, slots=True)

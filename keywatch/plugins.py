@@ -2,7 +2,8 @@
 
 A plugin is built from its own `Settings`, a frozen dataclass whose fields are the keys of its config table (the
 annotations are the types, defaults make a key optional). Heavy imports stand inside its functions, so that naming a
-plugin costs nothing. Plugins import only `keywatch.plugins`, `keywatch.model`, `keywatch.dates` and `keywatch.errors`.
+plugin costs nothing. Plugins import only `keywatch.plugins`, `keywatch.declared`, `keywatch.model`,
+`keywatch.dates`, `keywatch.text` and `keywatch.errors`.
 """
 
 import os

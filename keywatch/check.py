@@ -1,0 +1,194 @@
+"""One run: collect, reconcile, plan, enqueue, dispatch, record. Everything else is called from here, in that order."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from keywatch import collect, digest, ledger, oncall, outlook, snapshot
+from keywatch.config import Config
+from keywatch.dispatch import Dispatcher, Sent, domain
+from keywatch.errors import Exit
+from keywatch.findings import tell
+from keywatch.model import Blame, Credential, Decision, Planned, VerdictKind, World
+from keywatch.policy.plan import decide
+from keywatch.policy.reconcile import noticed_overdue
+from keywatch.read import FeedRow, Reader, instant_of, text_of
+from keywatch.store import Store, Tx
+
+FAR_APART = timedelta(hours=1)
+"""Runs further apart than this retry a deferred message before they end."""
+PAUSE, REHEARSED_PAUSE = timedelta(seconds=30), timedelta(seconds=1)
+
+
+@dataclass(slots=True)
+class Report:
+    """What one run did and found."""
+
+    now: datetime
+    feeds: list[FeedRow] = field(default_factory=list)
+    """Every source and roster target that is configured."""
+    asked: list[str] = field(default_factory=list)
+    """The sources that were read in this run."""
+    sent: list[Sent] = field(default_factory=list)
+    planned: list[tuple[Credential, Decision]] = field(default_factory=list)
+    uncovered: list[str] = field(default_factory=list)
+    news: list[str] = field(default_factory=list)
+    """What went wrong in this run and had not before, one line each; what recovered, too."""
+    world: World | None = None
+
+    @property
+    def exit_code(self) -> Exit:
+        if self.uncovered:
+            return Exit.BAD
+        return Exit.UNKNOWN if any(feed.problem for feed in self.feeds) else Exit.WELL
+
+
+def check(
+    config: Config,
+    store: Store,
+    clock: Callable[[], datetime],
+    *,
+    rehearsal: bool = False,
+    dry_run: bool = False,
+    wait: Callable[[timedelta], None] = lambda _: None,
+) -> Report:
+    """Do everything that is due. `wait` pauses before the one retry of a run that comes rarely."""
+    report = Report(clock())
+    with store.write() as tx:
+        changed = tx.read.meta("config_hash") != config.digest_hash
+        last_run = instant_of(tx.read.meta("last_run") or None)
+        due = list(config.sources) if changed else collect.due(config, tx.read, report.now)
+        planning = changed or bool(due) or bool(tx.read.due(report.now))
+        rosters = oncall.due(config, tx.read, report.now, planning=planning)
+        known = {ref: tx.read.feed("roster", *_target(config, ref)) for ref in rosters}
+        before = configured_feeds(config, tx.read), tx.read.uncovered()
+    scans = [collect.scan(config, source, report.now) for source in due]
+    answers = [oncall.ask(config, ref, known[ref], report.now) for ref in rosters]
+    report.asked = [scan.source.name for scan in scans]
+    with store.write(plan=True) as tx:
+        oncall.renew(tx, config, answers, report.now)
+        world = outlook.world(config, tx.read, report.now)
+        if changed:
+            ledger.resettle(tx, config, world, report.now)
+        for scan in scans:
+            collect.record(tx, config, world, scan, report.now)
+        if dry_run:
+            report.planned = plan(tx, config, world, report.now)
+            report.world = world
+            tx.rollback()
+        tx.set_meta("config_hash", config.digest_hash)
+        tell(tx, config, world, report.now)
+        digest.enqueue_due(tx, config, world, report.now)
+    if dry_run:
+        return report
+    far = last_run is None or report.now - last_run > FAR_APART
+    pause = (REHEARSED_PAUSE if rehearsal else PAUSE) if far else None
+    with Dispatcher(store, config, clock, pause) as dispatcher:
+        _until_quiet(config, store, clock, dispatcher, report)
+        if pause and _deferred(report):
+            wait(pause)
+            _until_quiet(config, store, clock, dispatcher, report)
+    _record(config, store, clock(), report)
+    report.news = news(report, *before)
+    return report
+
+
+def _target(config: Config, reference: str) -> tuple[str, str]:
+    roster, target = config.roster(reference)
+    return roster.name, target
+
+
+def _until_quiet(
+    config: Config, store: Store, clock: Callable[[], datetime], dispatcher: Dispatcher, report: Report
+) -> None:
+    """Plan and send until nothing new is due: a refusal widens a call in the same run."""
+    while True:
+        now = clock()
+        with store.write(plan=True) as tx:
+            world = outlook.world(config, tx.read, now)
+            planned = plan(tx, config, world, now)
+        sent = dispatcher.run(world)
+        report.planned += planned
+        report.sent += sent
+        report.world = world
+        if not sent and not any(decision.notices for _, decision in planned):
+            return
+
+
+def plan(tx: Tx, config: Config, world: World, now: datetime) -> list[tuple[Credential, Decision]]:
+    """Decide for every credential at which a rule could speak, and write the decisions down."""
+    due = {row.id: row for row in tx.read.due(now)}
+    for row in due.values():
+        noticed = noticed_overdue(row, now)
+        over = row.accepted_until is not None and row.accepted_until <= now
+        if noticed is not row or over:
+            ledger.record(tx, replace(noticed, accepted_until=None) if over else noticed, now, "check")
+    episodes = tx.read.episodes(due)
+    hashes = outlook.address_hashes(config, tx.read, world.routes)
+    decisions = []
+    for row in (tx.read.credentials_by_id(due, now)).values():
+        episode = episodes.get(row.id)
+        if episode is None:
+            tx.sleep(row.id, row.accepted_until)
+            continue
+        decision = decide(now, row, episode, world)
+        tx.apply(episode.id, decision, now, f"{now.astimezone(config.zone):%Y-%m-%d}", domain(config))
+        for silence in decision.silent:
+            tx.add_evidence(silence, hashes[silence.route])
+        if decision.stage:
+            decisions.append((row, decision))
+    return decisions
+
+
+def _deferred(report: Report) -> bool:
+    """Whether something was put off in this run that its retry may still bring home."""
+    return any(sent.verdict.kind not in (VerdictKind.ACCEPTED, VerdictKind.REFUSED) for sent in report.sent)
+
+
+def _record(config: Config, store: Store, now: datetime, report: Report) -> None:
+    with store.write() as tx:
+        report.feeds = configured_feeds(config, tx.read)
+        report.uncovered = tx.read.uncovered()
+        tx.set_meta("standing", str(int(report.exit_code)))
+        tx.set_meta("digest_at", text_of(digest.next_at(config, now)))
+        tx.read.mark_run(report.now, now)
+        snapshot.leave(tx, config, now, changed=bool(report.sent or report.planned or report.asked))
+
+
+def configured_feeds(config: Config, reader: Reader) -> list[FeedRow]:
+    """The feeds of the sources and rosters that are configured now."""
+    wanted = {("source", source.name, "") for source in config.sources}
+    wanted |= {("roster", *_target(config, ref)) for ref in outlook.roster_references(config)}
+    return [feed for feed in reader.feeds() if (feed.kind, feed.name, feed.target) in wanted]
+
+
+def news(report: Report, feeds: list[FeedRow], uncovered: list[str]) -> list[str]:
+    """What a person who reads cron mails must know and was not told yet."""
+    problems = {(feed.kind, feed.name, feed.target): feed.problem for feed in feeds}
+    said = []
+    for feed in report.feeds:
+        was = problems.get((feed.kind, feed.name, feed.target), "")
+        if feed.problem and feed.problem != was:
+            said.append(f"{feed.kind} {feed.name}: {feed.problem}; its last known data go on")
+        elif was and not feed.problem:
+            said.append(f"{feed.kind} {feed.name}: can be read again")
+    said += [_not_accepted(sent) for sent in report.sent if sent.verdict.kind is not VerdictKind.ACCEPTED]
+    said += [
+        f"uncovered: {name}: nobody who counts has accepted it" for name in report.uncovered if name not in uncovered
+    ]
+    said += [f"covered again: {name}" for name in uncovered if name not in report.uncovered]
+    return said
+
+
+def _not_accepted(sent: Sent) -> str:
+    verdict, route = sent.verdict, sent.message.route
+    words = " ".join(part for part in (verdict.code, verdict.text) if part)
+    if verdict.kind is VerdictKind.REFUSED and verdict.blame is Blame.ROUTE:
+        return f"route {route} is dead: {words}; others are told instead"
+    blame = f" ({verdict.blame.value})" if verdict.blame else ""
+    return f"route {route}: {verdict.kind.value}{blame}: {words}; it is tried again"
+
+
+def would_tell(report: Report) -> list[Planned]:
+    """Everybody a dry run would have told."""
+    return [planned for _, decision in report.planned for planned in decision.notices]

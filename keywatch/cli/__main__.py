@@ -1,0 +1,5 @@
+"""`python -m keywatch.cli`."""
+
+from keywatch.cli import main
+
+main()

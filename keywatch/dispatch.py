@@ -1,0 +1,224 @@
+"""Sends what is owed: claim one message, try it, settle it. A kill at any instant loses nothing.
+
+No transaction is open while the network is; the attempt is in the store before the first byte goes out.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from email.utils import parseaddr
+from typing import Any
+
+from keywatch import outlook, plugins, render
+from keywatch.config import Config
+from keywatch.errors import KeywatchError
+from keywatch.model import (
+    Blame,
+    Call,
+    Evidence,
+    EvidenceKind,
+    Message,
+    MessageKind,
+    Outgoing,
+    Rendered,
+    Route,
+    Verdict,
+    VerdictKind,
+    World,
+)
+from keywatch.read import Item, Reader
+from keywatch.render.entries import worst
+from keywatch.store import Store, owner_name
+
+LEASE = timedelta(minutes=3)
+"""Several times what one attempt may take; a claim whose process is dead is free at once anyway."""
+FIRST_RETRY = timedelta(minutes=10)
+LONGEST_RETRY = timedelta(hours=6)
+CODE = "$CODE$"
+"""Stands for the message's code in bodies that were made before the code was."""
+
+log = logging.getLogger("keywatch")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One attempt of this run, as `check` reports it."""
+
+    message: Message
+    verdict: Verdict
+    items: tuple[Item, ...] = ()
+
+
+@dataclass(slots=True)
+class Dispatcher:
+    """Sends messages for one run; notifiers and their connections are opened when first needed."""
+
+    store: Store
+    config: Config
+    clock: Callable[[], datetime]
+    retry_in_run: timedelta | None = None
+    """Runs are far apart: a deferred message is tried once more in this run, after this pause."""
+    owner: str = field(default_factory=owner_name)
+    _notifiers: dict[str, plugins.Notifier] = field(default_factory=dict)
+
+    def __enter__(self) -> "Dispatcher":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for notifier in self._notifiers.values():
+            notifier.close()
+
+    def run(self, world: World) -> list[Sent]:
+        """Send what is due, up to the first refusal of a route: what is planned after it knows of it."""
+        sent: list[Sent] = []
+        while (one := self.next(world)) is not None:
+            sent.append(one)
+            if one.verdict.kind is VerdictKind.REFUSED and one.verdict.blame is Blame.ROUTE:
+                break
+        return sent
+
+    def next(self, world: World) -> Sent | None:
+        """Claim, try and settle one message; None when nothing is due."""
+        claimed = self._claim(world)
+        if claimed is None:
+            return None
+        message, n, route, items, outgoing = claimed
+        verdict = self._send(route, outgoing)
+        self._settle(message, n, route, verdict)
+        return Sent(message, verdict, items)
+
+    def _claim(self, world: World) -> tuple[Message, int, Route, tuple[Item, ...], Outgoing] | None:
+        """The next message that is still owed, in words; what is not owed any more is dropped on the way."""
+        now = self.clock()
+        with self.store.write() as tx:
+            while (claimed := tx.claim(now, LEASE, self.owner)) is not None:
+                message, n = claimed
+                items = tuple(tx.read.items(message.id, now))
+                route = world.routes.get(message.route)
+                if route is not None and (items or message.kind is not MessageKind.NOTICE):
+                    outgoing = self._outgoing(message, route, items, world, tx.read, now)
+                    return message, n, route, items, outgoing
+                tx.abandon(message.id, n, self.owner, now)
+        return None
+
+    # ------------------------------------------------------------- words
+
+    def _outgoing(
+        self, message: Message, route: Route, items: Sequence[Item], world: World, reader: Reader, now: datetime
+    ) -> Outgoing:
+        if message.kind is MessageKind.NOTICE:
+            rendered = self._worded(message, route, items, world, now)
+            thread = f"<episode-{items[0].episode.id}-{reader.meta('store_uuid')}@{domain(self.config)}>"
+        else:
+            body = json.loads(message.body)
+            texts = {key: value.replace(CODE, message.code) for key, value in body.items()}
+            rendered, thread = Rendered(texts["subject"], texts["text"], texts.get("html", "")), ""
+        return Outgoing(rendered, message.message_id, message.token, route.mail, thread, now)
+
+    def _worded(
+        self, message: Message, route: Route, items: Sequence[Item], world: World, now: datetime
+    ) -> Rendered:
+        """The message in words; where a template fails, the built-in text on the same route."""
+        facts = letter(message, route, items, world, now)
+        try:
+            return render.letter(facts)
+        except Exception as problem:  # noqa: BLE001  # a poisoned text must not keep a notice from its reader
+            log.warning("message.poisoned message=%s problem=%s", message.id, type(problem).__name__)
+            return render.plain(facts)
+
+    # ------------------------------------------------------------- the wire
+
+    def _send(self, route: Route, outgoing: Outgoing) -> Verdict:
+        try:
+            if route.mail:
+                return self._notifier("mail").send(route, outgoing)
+            address = plugins.resolve(route.url, self.config.base)
+            return self._notifier("apprise").send(route, replace(outgoing, to=address))
+        except KeywatchError as problem:
+            return Verdict(VerdictKind.UNREACHABLE, Blame.SENDER, text=problem.what)
+        except Exception as problem:  # noqa: BLE001  # a notifier's mistake must not stop the others
+            return Verdict(VerdictKind.UNKNOWN, Blame.TRANSPORT, text=f"the notifier failed: {type(problem).__name__}")
+
+    def _notifier(self, name: str) -> plugins.Notifier:
+        if name not in self._notifiers:
+            kind = plugins.load("notifiers", name)
+            self._notifiers[name] = kind(self._mail_settings(kind) if name == "mail" else kind.Settings())
+        return self._notifiers[name]
+
+    def _mail_settings(self, kind: Any) -> Any:
+        mail = self.config.mail
+        if mail is None:
+            raise KeywatchError("[mail] is not configured", 'give it `from` and `smtp = "smtp://…"`')
+
+        def secret(text: str) -> str:
+            return plugins.resolve(text, self.config.base) if text else ""
+
+        return kind.Settings(
+            sender=mail.sender,
+            host=mail.host,
+            port=mail.port,
+            security=mail.security.value,
+            user=secret(mail.user),
+            password=secret(mail.password),
+            bounces=mail.bounces,
+            ca=mail.ca,
+        )
+
+    # ------------------------------------------------------------- the books
+
+    def _settle(self, message: Message, n: int, route: Route, verdict: Verdict) -> None:
+        now = self.clock()
+        with self.store.write() as tx:
+            if not tx.settle(message.id, n, self.owner, verdict, now, now + self._pause(n, verdict)):
+                return
+            if kind := _proof_against(verdict):
+                row = Evidence(now, route.name, kind, "smtp" if route.mail else "apprise")
+                row = replace(row, code=verdict.code, detail=verdict.text, person=route.person)
+                key = tx.read.meta("key")
+                tx.add_evidence(row, outlook.address_hash(key, route, self.config.base))
+
+    def _pause(self, n: int, verdict: Verdict) -> timedelta:
+        """Until the next try: once within this run where runs are far apart, else ten minutes, doubling to 6 h."""
+        if n == 1 and self.retry_in_run is not None and verdict.blame is not Blame.SENDER:
+            return self.retry_in_run
+        return min(FIRST_RETRY * (1 << min(n - 1, 8)), LONGEST_RETRY)
+
+
+def _proof_against(verdict: Verdict) -> EvidenceKind | None:
+    """What an answer says about the route itself; a blocked sender or a transport that is down says nothing."""
+    if verdict.kind is VerdictKind.REFUSED and verdict.blame is Blame.ROUTE:
+        return EvidenceKind.REFUSED
+    return EvidenceKind.FULL if "5.2.2" in verdict.code else None
+
+
+def domain(config: Config) -> str:
+    """The right side of our Message-IDs: the sender's."""
+    address = parseaddr(config.mail.sender)[1] if config.mail else ""
+    return address.rpartition("@")[2] or "keywatch.invalid"
+
+
+def letter(message: Message, route: Route, items: Sequence[Item], world: World, now: datetime) -> render.Letter:
+    """The facts of one message: who the reader is to it, how to take it, and one entry a credential."""
+    entries = worst([render.entry(item, _call(item).told, world, now) for item in items])
+    asks = any(entry.asks for entry in entries)
+    return render.Letter(
+        greeting=_greeting(route, items, world), take=_take(message, route) if asks else "", entries=entries
+    )
+
+
+def _call(item: Item) -> Call:
+    return next(call for call in item.episode.calls if call.stage == item.stage)
+
+
+def _greeting(route: Route, items: Sequence[Item], world: World) -> str:
+    count = f"{len(items)} credentials need you." if len(items) > 1 else "One credential needs you."
+    person = world.people.get(route.person)
+    if route.shared or person is None:
+        return f"To whoever reads {route.name}: {count[0].lower()}{count[1:]}"
+    return f"{person.name}, you are {items[0].why}. {count}"
+
+
+def _take(message: Message, route: Route) -> str:
+    return f"keywatch ack {message.code}" + (" --by YOUR-NAME" if not route.person else "")

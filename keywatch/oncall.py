@@ -1,0 +1,94 @@
+"""Asks rosters who is on call, two weeks ahead, and turns what goes wrong into facts that only widen an audience."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from keywatch import plugins
+from keywatch.config import Config, build
+from keywatch.errors import KeywatchError, RosterError
+from keywatch.outlook import RENDERED_FOR, rendered, roster_references
+from keywatch.policy.calendar import DAY
+from keywatch.read import FeedRow, Reader
+from keywatch.store import Tx
+from keywatch.text import clean
+
+EVERY = timedelta(hours=1)
+FRESH = timedelta(minutes=15)
+"""A render older than this is renewed before a notice of its owners is planned."""
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class PluginRun:
+    """What a provider or a roster is lent for one run."""
+
+    now: datetime
+    zone: ZoneInfo
+    base: Path
+    threads: int = 8
+
+    def secret(self, reference: str) -> str:
+        return plugins.resolve(reference, self.base)
+
+    def path(self, text: str) -> Path:
+        return self.base / text
+
+    def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """Run `work` over `items` on a few threads, results in order."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(self.threads) as pool:
+            yield from pool.map(work, items)
+
+
+def due(config: Config, reader: Reader, now: datetime, *, planning: bool) -> list[str]:
+    """The roster references to ask now: those whose time has come, and before planning all that are not fresh."""
+    found = []
+    for reference in roster_references(config):
+        roster, target = config.roster(reference)
+        feed = reader.feed("roster", roster.name, target)
+        stale = feed is None or feed.tried_at is None or (planning and now - feed.tried_at > FRESH)
+        if stale or (feed and feed.next_at and feed.next_at <= now):
+            found.append(reference)
+    return found
+
+
+def ask(config: Config, reference: str, known: FeedRow | None, now: datetime) -> FeedRow:
+    """Render one roster. What it answered before stays when it does not answer now."""
+    roster, target = config.roster(reference)
+    feed = known or FeedRow("roster", roster.name, target)
+    feed = replace(feed, tried_at=now, next_at=now + EVERY)
+    try:
+        kind = plugins.load("rosters", roster.kind)
+        settings = build(kind.Settings, roster.settings, f"rosters.{roster.name}", str(config.path))
+        run, until = PluginRun(now, config.zone, config.base), now + RENDERED_FOR
+        answer = _answer(kind(settings), run, target, now, until)
+    except RosterError as problem:
+        return replace(feed, problem=f"{problem.kind}: {problem.what}")
+    except KeywatchError as problem:
+        return replace(feed, problem=problem.what)
+    except Exception as problem:  # noqa: BLE001  # a plugin's mistake must not stop a reminder
+        return replace(feed, problem=clean(f"nonsense: {type(problem).__name__}: {problem}"))
+    return replace(feed, complete_at=now, problem="", answer=answer)
+
+
+def _answer(roster: Any, run: PluginRun, target: str, now: datetime, until: datetime) -> dict[str, Any]:
+    duties = roster.shifts(run, target, now - DAY, until)
+    return rendered(duties, roster.members(run, target), until)
+
+
+def renew(tx: Tx, config: Config, feeds: Iterable[FeedRow], now: datetime) -> None:
+    """Keep what rosters said; where duties or trust changed, their owners' credentials are looked at again."""
+    for feed in feeds:
+        before = tx.read.feed(feed.kind, feed.name, feed.target)
+        tx.put_feed(feed)
+        if before and before.answer.get("duties") == feed.answer.get("duties") and before.problem == feed.problem:
+            continue
+        for owner in config.owners.values():
+            if owner.roster and config.roster(owner.roster) == (config.rosters[feed.name], feed.target):
+                tx.touch(now, owner=owner.name)

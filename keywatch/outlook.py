@@ -1,0 +1,121 @@
+"""Puts together what the rules may ask: who is who, who is on call, which routes a living human reads.
+
+Everything here is read: from the config, and from what earlier runs left in the store.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from keywatch import plugins
+from keywatch.config import Config
+from keywatch.errors import KeywatchError
+from keywatch.model import Duty, Health, OnCall, Person, Route, Trust, World
+from keywatch.policy.health import health
+from keywatch.read import FeedRow, Reader
+
+RENDERED_FOR = timedelta(days=14)
+"""How far ahead duties are rendered, so that a silent roster still answers what was planned."""
+
+
+def roster_references(config: Config) -> tuple[str, ...]:
+    """Every roster target some owner asks for, as owners write it."""
+    return tuple(dict.fromkeys(owner.roster for owner in config.owners.values() if owner.roster))
+
+
+def world(config: Config, reader: Reader, now: datetime) -> World:
+    """Everything the rules may ask, as it is known at `now`."""
+    answers = {ref: on_call(ref, _feed(config, reader, ref), now) for ref in roster_references(config)}
+    seen = config.world(answers, {})
+    return config.world(answers, _healths(config, reader, seen.routes, now))
+
+
+def _feed(config: Config, reader: Reader, reference: str) -> FeedRow | None:
+    roster, target = config.roster(reference)
+    return reader.feed("roster", roster.name, target)
+
+
+def on_call(reference: str, feed: FeedRow | None, now: datetime) -> OnCall:
+    """What a rendered roster says: live while its last fetch worked, planned while its window holds, else unknown."""
+    if feed is None or feed.complete_at is None:
+        return OnCall(reference, problem=(feed.problem if feed else "") or "it was never read")
+    answer = feed.answer
+    until = _instant(answer.get("until"))
+    trust = Trust.PLANNED if feed.problem else Trust.LIVE
+    if until is None or until <= now:
+        trust = Trust.UNKNOWN
+    return OnCall(
+        reference,
+        duties=tuple(_duty(row) for row in answer.get("duties", ())),
+        trust=trust,
+        as_of=feed.complete_at,
+        known_until=until,
+        members=tuple(_person(row) for row in answer.get("members", ())),
+        problem=feed.problem,
+    )
+
+
+def rendered(duties: Iterable[Duty], members: Iterable[Person], until: datetime) -> dict[str, Any]:
+    """Duties as the JSON a feed keeps; `on_call` reads it back."""
+    return {
+        "until": until.isoformat(),
+        "duties": [
+            _person_row(duty.person) | {"level": duty.level, "start": _text(duty.start), "until": _text(duty.until)}
+            for duty in duties
+        ],
+        "members": [_person_row(person) for person in members],
+    }
+
+
+def _person_row(person: Person) -> dict[str, Any]:
+    return {"key": person.key, "name": person.name, "mail": person.mail, "active": person.active}
+
+
+def _person(row: Mapping[str, Any]) -> Person:
+    return Person(row["key"], row["name"], row.get("mail", ""), row.get("active", True))
+
+
+def _duty(row: Mapping[str, Any]) -> Duty:
+    return Duty(_person(row), row["level"], _instant(row.get("start")), _instant(row.get("until")))
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None
+
+
+# --------------------------------------------------------------------------- routes
+
+
+def address_hash(key: str, route: Route, base: Path) -> str:
+    """A keyed hash of where a route leads: an edited address starts as unproven. Only a prefix of it is kept."""
+    return hmac.new(bytes.fromhex(key), _address(route, base).encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def _address(route: Route, base: Path) -> str:
+    """The address; for a command or a reference that cannot be resolved now, the reference itself."""
+    if route.mail:
+        return route.mail.casefold()
+    if route.url.startswith("cmd:"):
+        return route.url
+    try:
+        return plugins.resolve(route.url, base)
+    except KeywatchError:
+        return route.url
+
+
+def address_hashes(config: Config, reader: Reader, routes: Mapping[str, Route]) -> dict[str, str]:
+    """The keyed hash of every route's present address."""
+    key = reader.meta("key")
+    return {name: address_hash(key, route, config.base) for name, route in routes.items()}
+
+
+def _healths(config: Config, reader: Reader, routes: Mapping[str, Route], now: datetime) -> dict[str, Health]:
+    evidence = reader.evidence(address_hashes(config, reader, routes))
+    return {name: health(route, evidence[name], now, config.rules) for name, route in routes.items() if evidence[name]}
