@@ -17,7 +17,7 @@ class Outbox(Mint):
     """Claiming and settling."""
 
     def claim(self, now: datetime, lease: timedelta, owner: str) -> tuple[Message, int] | None:
-        """Take the message that waits longest, with the number of this attempt; None when nothing is to be sent.
+        """Take the message that waits longest, notices before digests, with the number of this attempt; None: nothing.
 
         From here the message is frozen. What a dead process held is free at once, what another one holds when its
         lease ends; its open attempt then counts as unknown.
@@ -26,7 +26,7 @@ class Outbox(Mint):
         first = (
             select(MESSAGE.c.id)
             .where(MESSAGE.c.state == MessageState.PENDING, MESSAGE.c.next_at <= now)
-            .order_by(MESSAGE.c.next_at, case((MESSAGE.c.kind == MessageKind.NOTICE, 0), else_=1), MESSAGE.c.id)
+            .order_by(case((MESSAGE.c.kind == MessageKind.NOTICE, 0), else_=1), MESSAGE.c.next_at, MESSAGE.c.id)
             .limit(1)
             .with_for_update(skip_locked=True)
         )

@@ -292,8 +292,8 @@ def test_an_idle_run_writes_one_value(url: str, store: Store, add: Any, now: dat
         before = _dump(reader)
         reader.idle(now, "x")
         assert _dump(reader) == before
-        reader.mark_run(now + timedelta(days=1))
-        reader.mark_run(now)
+        reader.mark_run(now + timedelta(days=1), now + timedelta(days=1))
+        reader.mark_run(now, now)
         after = _dump(reader)
         kept = [row for row in after.pop("meta") if "last_run" not in row and "high_water" not in row]
         assert kept == before.pop("meta")
