@@ -261,7 +261,10 @@ def _prove(tx: Tx, config: Config, world: World, message: Message, giver: Person
             f"`keywatch test {route.name}` sends one whose code revives it"
         )
     row = Evidence(now, route.name, EvidenceKind.ACK, "ack", detail=_detail(message), person=giver.key)
-    tx.add_evidence(row, outlook.address_hash(tx.read.meta("key"), route, config.base))
+    present = outlook.address_hash(tx.read.meta("key"), route, config.base)
+    tx.add_evidence(row, message.address_hash or present)
+    if message.address_hash not in ("", present):
+        return f"{route.name} has another address now than when that message went out: the new one stays unproven"
     return _proven(route, revived=dead is not None)
 
 

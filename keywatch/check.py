@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from keywatch import collect, digest, ledger, oncall, outlook, snapshot
 from keywatch.config import Config
-from keywatch.dispatch import Dispatcher, Sent, domain
+from keywatch.dispatch import Dispatcher, Foreseen, Sent, domain, foreseen
 from keywatch.errors import Exit
 from keywatch.findings import tell
-from keywatch.model import Blame, Credential, Decision, Planned, VerdictKind, World
+from keywatch.model import Blame, Credential, Decision, VerdictKind, World
 from keywatch.policy.plan import decide
 from keywatch.policy.reconcile import noticed_overdue
 from keywatch.read import FeedRow, Reader, instant_of, text_of
@@ -30,6 +30,8 @@ class Report:
     asked: list[str] = field(default_factory=list)
     """The sources that were read in this run."""
     sent: list[Sent] = field(default_factory=list)
+    foreseen: list[Foreseen] = field(default_factory=list)
+    """What a dry run would have sent."""
     planned: list[tuple[Credential, Decision]] = field(default_factory=list)
     uncovered: list[str] = field(default_factory=list)
     news: list[str] = field(default_factory=list)
@@ -72,14 +74,16 @@ def check(
             ledger.resettle(tx, config, world, report.now)
         for scan in scans:
             collect.record(tx, config, world, scan, report.now)
-        if dry_run:
-            report.planned = plan(tx, config, world, report.now)
-            report.world = world
-            tx.rollback()
         tx.set_meta("config_hash", config.digest_hash)
         tell(tx, config, world, report.now)
         digest.enqueue_due(tx, config, world, report.now)
+        if dry_run:
+            report.planned = plan(tx, config, world, report.now)
+            report.foreseen = foreseen(tx, world, report.now)
+            report.feeds, report.world = configured_feeds(config, tx.read), world
+            tx.rollback()
     if dry_run:
+        report.news = news(report, *before)
         return report
     far = last_run is None or report.now - last_run > FAR_APART
     pause = (REHEARSED_PAUSE if rehearsal else PAUSE) if far else None
@@ -188,7 +192,3 @@ def _not_accepted(sent: Sent) -> str:
     blame = f" ({verdict.blame.value})" if verdict.blame else ""
     return f"route {route}: {verdict.kind.value}{blame}: {words}; it is tried again"
 
-
-def would_tell(report: Report) -> list[Planned]:
-    """Everybody a dry run would have told."""
-    return [planned for _, decision in report.planned for planned in decision.notices]

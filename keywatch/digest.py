@@ -125,7 +125,8 @@ def digests(config: Config, world: World, reader: Reader, now: datetime) -> list
     found = []
     for key, owners in _owners_by_reader(config, world, now).items():
         person = world.people[key]
-        routes = tuple(route.name for route in routes_of(person, world) if route.mail)[:1]
+        # One mail a person; whoever has no mail route gets it where they can be reached.
+        routes = tuple(r.name for r in sorted(routes_of(person, world), key=lambda r: not r.mail))[:1]
         always = key in heads | keepers | set(config.digest.also)
         mine = [row for row in rows if world.owner_of(row).name in owners]
         keys = {f"{row.source}:{row.ref}" for row in [*mine, *(g for g in gone if world.owner_of(g).name in owners)]}

@@ -30,7 +30,7 @@ from keywatch.model import (
 )
 from keywatch.read import Item, Reader
 from keywatch.render.entries import worst
-from keywatch.store import Store, owner_name
+from keywatch.store import Store, Tx, owner_name
 
 LEASE = timedelta(minutes=3)
 """Several times what one attempt may take; a claim whose process is dead is free at once anyway."""
@@ -49,6 +49,26 @@ class Sent:
     message: Message
     verdict: Verdict
     items: tuple[Item, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """One message a run would send now."""
+
+    message: Message
+    route: Route
+    items: tuple[Item, ...] = ()
+
+
+def foreseen(tx: Tx, world: World, now: datetime) -> list[Foreseen]:
+    """What would be sent now. It claims every message to find out: the caller must roll the transaction back."""
+    found = []
+    while (claimed := tx.claim(now, LEASE, "dry-run")) is not None:
+        message, items = claimed[0], tuple(tx.read.items(claimed[0].id, now))
+        route = world.routes.get(message.route)
+        if route is not None and (items or message.kind is not MessageKind.NOTICE):
+            found.append(Foreseen(message, route, items))
+    return found
 
 
 @dataclass(slots=True)
@@ -99,6 +119,7 @@ class Dispatcher:
                 route = world.routes.get(message.route)
                 if route is not None and (items or message.kind is not MessageKind.NOTICE):
                     outgoing = self._outgoing(message, route, items, world, tx.read, now)
+                    tx.addressed(message.id, outlook.address_hash(tx.read.meta("key"), route, self.config.base))
                     return message, n, route, items, outgoing
                 tx.abandon(message.id, n, self.owner, now)
         return None

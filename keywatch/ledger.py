@@ -70,7 +70,9 @@ def record(tx: Tx, row: Credential, now: datetime, by: str) -> int:
 def _open(tx: Tx, row: Credential, now: datetime) -> None:
     assert row.expires_at is not None
     before = tx.read.last_episodes(row.id)
-    resumed = before[0].episode.rung if before and before[0].outcome is Outcome.ACCEPTED else 0
+    last = before[0] if before else None
+    same = last is not None and last.outcome is Outcome.ACCEPTED and last.episode.version == row.version
+    resumed = last.episode.rung if last and same else 0
     reached = row.plan_from is not None and row.plan_from <= now
     adopted = row.adopted_at if not before and reached and speaks(row, now) else None
     tx.open_episode(

@@ -638,6 +638,8 @@ class Message:
     next_at: datetime | None = None
     body: str = ""
     """JSON of a digest, finding or test; notices are rendered from their rows."""
+    address_hash: str = ""
+    """Keyed hash of where it was last sent: its code proves that address, and no other."""
 
 
 @dataclass(frozen=True, slots=True)

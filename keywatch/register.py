@@ -55,7 +55,7 @@ def add(
     """
     if live := tx.read.credentials(now, names=[title]):
         raise taken(live[0])
-    old = [row for row in tx.read.credentials(now, include_retired=True, source=MANUAL) if row.ref == title]
+    old = tx.read.credentials(now, include_retired=True, source=MANUAL, names=[title])
     version = _next_version(old[0].version) if old else "1"
     found = Found(title, version, title, issued=said.issued, never=said.never, automatic=bool(said.automatic))
     row = observe(now, None, found, MANUAL, first_run=adopted)

@@ -6,6 +6,7 @@ It holds no secret and no URL of a route. Reading it needs nothing of an install
 import json
 import logging
 import os
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ EVERY = timedelta(hours=6)
 """The longest time between two of them, also when nothing changes."""
 LARGEST = 16 << 20
 """Bytes."""
+PATIENCE_S = 60
+"""Seconds a whole snapshot may take to arrive."""
 _HINT = "`keywatch check` leaves a snapshot beside its store, named …snapshot.json"
 
 Group = tuple[str, str, str]
@@ -199,11 +202,13 @@ def _from_web(url: str, place: str) -> str:
         with requests.get(url, timeout=(10, 30), stream=True) as response:
             if response.status_code != requests.codes.ok:
                 raise KeywatchError(f"{place} answered {response.status_code}", _HINT, Exit.UNKNOWN)
-            data = b""
+            data, patience = b"", time.monotonic() + PATIENCE_S
             for piece in response.iter_content(65536):
                 data += piece
                 if len(data) > LARGEST:
                     break
+                if time.monotonic() > patience:
+                    raise KeywatchError(f"{place} sends too slowly", "check the network", Exit.UNKNOWN)
     except requests.RequestException as problem:
         what = f"{place} cannot be read: {type(problem).__name__}"
         raise KeywatchError(what, "check the address and the network", Exit.UNKNOWN) from None

@@ -90,7 +90,8 @@ def _reasons(row: Credential, start: datetime, now: datetime) -> Iterable[str]:
             yield f"expired {distance(now, row.expires_at)}"
         elif row.expires_at <= now + SOON and speaks(row, now):
             yield f"expires {distance(now, row.expires_at)}"
-    if row.changed_at and row.changed_at >= start:
+    registered = row.first_seen == row.changed_at  # to be seen for the first time is no change
+    if row.changed_at and row.changed_at >= start and not registered:
         yield f"its version or date changed {distance(now, row.changed_at)}"
     if row.missing_since and row.missing_since >= start:
         yield f"its source stopped listing it {distance(now, row.missing_since)}"

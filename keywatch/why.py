@@ -11,7 +11,7 @@ from keywatch.model import Ack, Credential, Episode, Person, Standing, State, Wo
 from keywatch.policy.plan import decide, next_step
 from keywatch.policy.state import speaks, state
 from keywatch.read import Ended, NoticeRow, Reader
-from keywatch.report import in_zone, quoted, shown, utc
+from keywatch.report import in_zone, promised_day, quoted, shown, utc
 
 SAID = {
     Standing.PENDING: "not sent yet",
@@ -122,8 +122,9 @@ def _lines(found: Answer) -> Iterator[str]:
     row, zone = found.credential, found.zone
     yield f"{row.name} is {state(row, found.at)}: {_dates(row, zone)}"
     for past in reversed(found.ended):
-        yield f"episode towards {in_zone(past.episode.deadline, zone)}: {past.outcome} on {in_zone(past.ended_at, zone)}"
-        yield f"  by {past.ended_by}, after {sum(bool(call.told) for call in past.episode.calls)} calls"
+        calls = sum(bool(call.told) for call in past.episode.calls)
+        yield f"episode towards {in_zone(past.episode.deadline, zone)}, {calls} calls: {past.outcome}"
+        yield f"  {in_zone(past.ended_at, zone)} by {past.ended_by}"
     episode = found.episode
     if episode:
         yield f"episode towards {in_zone(episode.deadline, zone)}, rung {episode.rung}"
@@ -172,7 +173,7 @@ def _told(row: NoticeRow, found: Answer) -> str:
 def _promise(ack: Ack, found: Answer) -> str:
     what = "has begun, done by" if ack.kind == "begun" else "will begin by"
     note = f" ({ack.note})" if ack.note else ""
-    return f"{_name(found.people, ack.person, '')} {what} {in_zone(ack.until, found.zone)}{note}"
+    return f"{_name(found.people, ack.person, '')} {what} {promised_day(ack.until, found.zone)}{note}"
 
 
 def payload(found: Answer) -> dict[str, Any]:

@@ -11,7 +11,15 @@ from keywatch.errors import Exit
 from keywatch.read import instant_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from keywatch.check import Report
+    from keywatch.model import Message
+    from keywatch.read import Item
+
+
+LONGEST = 40
+"""Lines of news; a mail server that is down must not fill a mail."""
 
 
 @click.command("check")
@@ -87,28 +95,36 @@ def _payload(app: App, report: "Report") -> dict[str, Any]:
             for feed in feeds["roster"]
         ],
         "messages": [
-            {
-                "route": sent.message.route,
-                "person": sent.message.person or None,
-                "kind": sent.message.kind.value,
+            _message(sent.message, sent.items)
+            | {
                 "code": sent.message.code if app.rehearsal else None,
                 "message_id": sent.message.message_id,
                 "verdict": sent.verdict.kind.value,
                 "smtp": sent.verdict.code or None,
-                "notices": [
-                    {"credential": item.credential.name, "stage": item.stage, "rung": item.rung} for item in sent.items
-                ],
             }
             for sent in report.sent
-        ],
+        ]
+        + [_message(one.message, one.items) | {"verdict": None} for one in report.foreseen],
         "uncovered": report.uncovered,
         "exit_code": int(report.exit_code),
     }
 
 
+def _message(message: "Message", items: "Iterable[Item]") -> dict[str, Any]:
+    notices = [{"credential": item.credential.name, "stage": item.stage, "rung": item.rung} for item in items]
+    return {
+        "route": message.route,
+        "person": message.person or None,
+        "kind": message.kind.value,
+        "notices": notices,
+    }
+
+
 def _print(report: "Report", quiet: bool) -> None:
-    for line in report.news:
+    for line in report.news[:LONGEST]:
         say(line)
+    if len(report.news) > LONGEST:
+        say(f"and {len(report.news) - LONGEST} lines more; `keywatch status` has the whole")
     if quiet:
         return
     for feed in report.feeds:
@@ -121,18 +137,25 @@ def _print(report: "Report", quiet: bool) -> None:
     if not report.sent:
         click.echo("nobody had to be told")
     if report.exit_code is Exit.BAD:
-        say(f"uncovered: {', '.join(report.uncovered)}: nobody who counts has accepted it; `keywatch why NAME`")
+        say(f"uncovered: {_some(report.uncovered)}: nobody who counts has accepted it; `keywatch why NAME`")
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 def _print_dry(report: "Report") -> None:
-    from keywatch.check import would_tell
-
-    told = would_tell(report)
-    for row, decision in report.planned:
-        for one in decision.notices:
-            who = one.person or "whoever reads it"
-            click.echo(f"{row.name} {decision.stage} → {who} by {one.route} (rung {one.rung}: {one.why})")
-    routes = {one.route for one in told}
-    people = {one.person for one in told if one.person}
-    pages = {one.route for one in told if report.world and report.world.routes[one.route].page}
-    click.echo(f"would send {len(routes)} messages to {len(people)} people, {len(pages)} pages")
+    for line in report.news[:LONGEST]:
+        say(line)
+    if len(report.news) > LONGEST:
+        say(f"and {len(report.news) - LONGEST} lines more; `keywatch status` has the whole")
+    for one in report.foreseen:
+        who = one.message.person or "whoever reads it"
+        for item in one.items:
+            what = f"{item.credential.name} {item.stage}"
+            click.echo(f"{what} → {who} by {one.route.name} (rung {item.rung}: {item.why})")
+        if not one.items:
+            click.echo(f"{one.message.kind} → {who} by {one.route.name}")
+    people = {one.message.person for one in report.foreseen if one.message.person}
+    pages = sum(one.route.page for one in report.foreseen)
+    click.echo(f"would send {len(report.foreseen)} messages to {len(people)} people, {pages} pages")

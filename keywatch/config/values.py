@@ -148,9 +148,9 @@ class Config:
         return self.environ[name]
 
     def roster(self, reference: str) -> tuple[RosterConfig, str]:
-        """The roster and the target behind `NAME` or `NAME:TARGET` as an owner writes it."""
+        """The roster and the target behind `NAME` (no target) or `NAME:TARGET` as an owner writes it."""
         name, _, target = reference.partition(":")
-        return self.rosters[name], target or name
+        return self.rosters[name], target
 
     def environment(self, text: str) -> str:
         """The canonical name of an environment, whatever its case; "" stays "".

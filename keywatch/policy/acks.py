@@ -7,7 +7,7 @@ from keywatch.dates import start_of
 from keywatch.errors import KeywatchError
 from keywatch.model import Ack, AckKind, Calendar, InHand
 from keywatch.policy.calendar import DAY, local_day, working_days_after
-from keywatch.policy.deadlines import Dates, first_step_due
+from keywatch.policy.deadlines import ADOPTION, Dates, first_step_due
 
 LONGEST_BEGUN = 15
 """Working days a `--begun` promise may reach ahead."""
@@ -32,24 +32,29 @@ def in_hand(acks: Sequence[Ack], now: datetime) -> InHand | None:
 
 def lapsed(acks: Sequence[Ack], now: datetime) -> tuple[Ack, ...]:
     """Promises that ended without being extended before their end."""
-    following = [*acks[1:], None]
     return tuple(
         ack
-        for ack, after in zip(acks, following, strict=True)
-        if ack.ends_at <= now and (after is None or after.at >= ack.ends_at)
+        for n, ack in enumerate(acks)
+        if ack.ends_at <= now and (n + 1 == len(acks) or acks[n + 1].at >= ack.ends_at)
     )
 
 
 def latest_day(calendar: Calendar, when: Dates, kind: AckKind, now: datetime, adopted_until: datetime | None) -> date:
-    """The last day a promise may name."""
+    """The last day a promise may name: within the week of an adoption its end, if that is further."""
+    usual = _usual_latest_day(calendar, when, kind, now)
+    if adopted_until is None or now >= adopted_until:
+        return usual
+    expires_within = adopted_until - ADOPTION < when.expires_at <= adopted_until
+    return usual if expires_within else max(usual, local_day(calendar, adopted_until))
+
+
+def _usual_latest_day(calendar: Calendar, when: Dates, kind: AckKind, now: datetime) -> date:
     today = local_day(calendar, now)
-    if adopted_until and now < adopted_until:
-        return max(local_day(calendar, adopted_until), today)
     if now >= when.expires_at:
         return today + DAY if kind is AckKind.BEGUN else working_days_after(calendar, today, 1)
     next_day = working_days_after(calendar, today, 1)
     if kind is AckKind.ACK:
-        return max(local_day(calendar, when.start_by), next_day) if now < when.start_by - 3 * DAY else next_day
+        return local_day(calendar, when.start_by) if now < when.start_by - 3 * DAY else next_day
     step = first_step_due(calendar, when)
     bound = step if now < step < when.expires_at else when.expires_at - DAY
     reach = working_days_after(calendar, today, LONGEST_BEGUN)

@@ -68,12 +68,12 @@ def starting_rung(owner: Owner, world: World, now: datetime, rung: int) -> int:
     roster = on_call_of(owner, world)
     if rung >= LAST_RESORT:
         return rung
-    first = [duty for duty in on_duty(owner, world, now, 1) if reachable(duty.person, world)]
-    if not first or (roster and roster.trust is Trust.UNKNOWN):
-        rung = max(rung, 2)
-    if roster and roster.trust is Trust.PLANNED:
-        rung = max(rung, min(rung + 1, LAST_RESORT - 1))
-    return rung
+    first = [reachable(duty.person, world) for duty in on_duty(owner, world, now, 1)]
+    trust = roster.trust if roster else Trust.LIVE
+    wide = rung if trust is Trust.LIVE else min(rung + 1, LAST_RESORT - 1)
+    if trust is Trust.UNKNOWN or not any(first):
+        return max(wide, 2)
+    return wide if all(first) else max(wide, 1)
 
 
 def members_of(owner: Owner, world: World) -> tuple[Person, ...]:
@@ -113,9 +113,7 @@ def _listeners(owner: Owner, world: World, now: datetime, rung: int) -> Iterator
 
 
 def _duties(owner: Owner, world: World, now: datetime) -> Iterator[Listener]:
-    first = on_duty(owner, world, now, 1)
-    whole = all(reachable(duty.person, world) for duty in first)
-    for duty in first if whole else on_duty(owner, world, now):
+    for duty in on_duty(owner, world, now, 1):
         role = "on call for" if owner.roster else "responsible for"
         yield Listener(duty.person, f"{role} {owner.name}{_until(duty, owner)}", duty=True)
 
@@ -136,7 +134,7 @@ def joining(owner: Owner, world: World, now: datetime, rung: int, *, pages: bool
         return
     if rung == 0:
         for name in owner.routes:
-            if alive(name, world):
+            if alive(name, world) and not world.routes[name].page:
                 yield Planned(name, world.routes[name].person, rung, f"a route of {owner.name}", duty=False)
     for listener in _listeners(owner, world, now, rung):
         if listener.person.active:
@@ -205,8 +203,6 @@ def accepted(told: Iterable[Told], world: World) -> list[Ear]:
 
 
 def rests_on_unproven(planned: Sequence[Planned], world: World) -> bool:
-    """Whether no proven personal route is among them, so that an answer is worth asking for."""
-    return not any(
-        world.health_of(p.route).state is HealthState.PROVEN and not world.routes[p.route].shared and p.person
-        for p in planned
-    )
+    """Whether no proven personal route that counts is among them, so that an answer is worth asking for."""
+    healths = {p.route: world.health_of(p.route) for p in planned if p.person and not world.routes[p.route].shared}
+    return not any(health.counts and health.state is HealthState.PROVEN for health in healths.values())

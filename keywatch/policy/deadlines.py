@@ -19,6 +19,8 @@ from keywatch.policy.calendar import (
 HOUR = timedelta(hours=1)
 SHORT_LIFE = timedelta(days=9)
 """Below this a third of the life is counted to the second: days would be too coarse."""
+ADOPTION = timedelta(days=7)
+"""How long what was found at the first run is only asked about."""
 
 
 def effective(deadlines: Iterable[Deadline]) -> Deadline | None:
@@ -63,7 +65,7 @@ def dates(
     exact = said.in_hours or (too_long and life is not None and life < SHORT_LIFE)
     if life is not None and too_long:
         start = expires_at - life / 3
-        start = start if exact else start_of(local_day(calendar, start), calendar.zone)
+        start = start if exact else _working_start(calendar, start)
     late = start if exact else start_of(local_day(calendar, start) + DAY, calendar.zone)
     last = expires_at - min(24 * HOUR, life / 10) if life else expires_at - 24 * HOUR
     return Dates(start, min(late, expires_at), expires_at, last, issued, exact, said, not lead_text, too_long)
@@ -77,7 +79,12 @@ def start_by(calendar: Calendar, expires_at: datetime, needs: Lead) -> datetime:
     edge = expires_at
     for step in reversed(needs.steps):
         edge = step_start(calendar, edge, step)
-    return edge if needs.in_hours else start_of(local_day(calendar, edge), calendar.zone)
+    return edge if needs.in_hours else _working_start(calendar, edge)
+
+
+def _working_start(calendar: Calendar, edge: datetime) -> datetime:
+    """The midnight of the working day on which `edge` falls; work cannot begin on a free day, so of the one before."""
+    return start_of(working_day_before(calendar, local_day(calendar, edge)), calendar.zone)
 
 
 def step_start(calendar: Calendar, edge: datetime, step: Step) -> datetime:

@@ -7,6 +7,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from keywatch.dates import start_of
 from keywatch.model import (
@@ -27,7 +28,7 @@ from keywatch.policy import acks, audience
 from keywatch.policy.audience import LAST_RESORT, Ear, covered
 from keywatch.policy.calendar import DAY, local_day, open_days_after, put_off
 from keywatch.policy.deadlines import HOUR, dates
-from keywatch.policy.stages import Stage, Timeline, current, promise_of, stages
+from keywatch.policy.stages import Stage, Timeline, current, everything, promise_of, stages
 from keywatch.policy.state import speaks
 
 SHORTEST_CLIMB = timedelta(minutes=30)
@@ -75,18 +76,21 @@ class Case:
         if self.urgent:
             return 3 if self.episode.expired_when_seen and self.episode.adopted_at else LAST_RESORT
         late = self.line.when.late_at <= self.now
-        return 3 if late and not self.credential.unconfirmed else 2 if late or self._started else 0
+        return 3 if late and not self.credential.unconfirmed else 2 if late or self.started else 0
 
     @property
-    def _started(self) -> bool:
+    def started(self) -> bool:
+        """START has begun: its answers are waited for."""
         start = self.credential.start_from
         return bool(self.credential.unconfirmed) or (start is not None and start <= self.now)
 
     @property
     def resting(self) -> bool:
-        """The week after adoption, in which it is only asked about."""
-        until = self.line.adopted_until
-        return until is not None and self.now < until and not self.line.expires_while_adopted
+        """The week after adoption, in which it is only asked about, until its last 24 h begin."""
+        until, line = self.line.adopted_until, self.line
+        if until is None or self.now >= until or line.expires_while_adopted:
+            return False
+        return self.episode.expired_when_seen or not self.urgent
 
 
 def timeline(credential: Credential, episode: Episode, world: World) -> Timeline:
@@ -131,14 +135,14 @@ def _speak(case: Case) -> Decision:
     """A stage that was never called: to everybody of its rung, and to more until it would be covered."""
     stage = case.stage
     assert stage is not None
-    rung, climbed = _rung(case, stage)
-    reach = audience.starting_rung(case.owner, case.world, case.now, stage.rung if stage.kind == "adopted" else rung)
+    broken = _broken_promise(case, stage)
+    rung, climbed = _rung(case, stage, lapses=broken is not None)
+    reach = audience.starting_rung(case.owner, case.world, case.now, rung)
     adding = list(audience.audience(case.owner, case.world, case.now, reach, pages=case.urgent))
-    broken = promise_of(case.line, stage, case.now)
     if broken and broken.person in case.world.people:
         adding = _with_giver(case, adding, broken)
     adding = _widened(case, [], adding, reach)
-    asks = _asks(stage, rung, adding, case)
+    asks = _asks(stage, adding, case)
     return Decision(
         stage=stage.key,
         asks=asks,
@@ -151,11 +155,18 @@ def _speak(case: Case) -> Decision:
     )
 
 
-def _rung(case: Case, stage: Stage) -> tuple[int, bool]:
+def _broken_promise(case: Case, stage: Stage) -> Ack | None:
+    """The promise after which escalation resumes with this call, whether it says so or passes the lapse over."""
+    said = (stage.key, *_passed_over(case, stage))
+    lapses = any(key.startswith("lapsed@") for key in said)
+    return promise_of(case.line, stage, case.now) if lapses else None
+
+
+def _rung(case: Case, stage: Stage, *, lapses: bool) -> tuple[int, bool]:
     """The rung of a new call, and whether it includes a climb: max(stage's, climbs, lapses), never falling."""
-    reached = [s.rung for s in stages(case.line, case.now) if s.due <= case.now and s.kind != "adopted"]
-    rung = max([case.episode.rung, *([] if case.resting else reached)])
-    if stage.kind == "lapsed":
+    reached = [s.rung for s in everything(case.line, case.now) if s.due <= case.now]
+    rung = max([case.episode.rung, stage.rung, *([] if case.resting else reached)])
+    if lapses:
         cap = LAST_RESORT if case.urgent and not case.episode.expired_when_seen else 3
         return max(rung, min(case.episode.rung + 1, cap)), True
     if _climb_due(case, case.episode.rung) and case.episode.rung < case.ceiling:
@@ -165,15 +176,17 @@ def _rung(case: Case, stage: Stage) -> tuple[int, bool]:
 
 def _with_giver(case: Case, adding: list[Planned], broken: Ack) -> list[Planned]:
     giver = case.world.people[broken.person]
+    if not giver.active:
+        return adding
     why = f"you promised it until {local_day(case.line.calendar, broken.ends_at - DAY):%-d %b}"
     known = {planned.route for planned in adding}
     routes = (r for r in audience.routes_of(giver, case.world) if r.name not in known)
     return adding + [Planned(route.name, giver.key, 0, why, duty=False) for route in routes]
 
 
-def _asks(stage: Stage, rung: int, adding: Sequence[Planned], case: Case) -> bool:
-    """PLAN only asks where it rests on unproven routes; everything later asks."""
-    if rung > 0 or stage.kind in ("adopted", "renewed"):
+def _asks(stage: Stage, adding: Sequence[Planned], case: Case) -> bool:
+    """PLAN only asks where it rests on unproven routes; everything later asks, and so do questions and lapses."""
+    if stage.rung > 0 or case.started or stage.kind in ("adopted", "renewed", "lapsed"):
         return True
     return audience.rests_on_unproven(adding, case.world)
 
@@ -237,7 +250,8 @@ def _climbed(case: Case, call: Call) -> tuple[int, list[Planned]]:
     adding: list[Planned] = []
     while not adding and call.asks and rung < case.ceiling and _climb_due(case, case.episode.rung):
         rung += 1
-        adding = _unused(audience.audience(case.owner, case.world, case.now, rung, pages=case.urgent), used)
+        reach = audience.starting_rung(case.owner, case.world, case.now, rung)
+        adding = _unused(audience.audience(case.owner, case.world, case.now, reach, pages=case.urgent), used)
     return rung, adding
 
 
@@ -248,13 +262,11 @@ def _climb_due(case: Case, rung: int) -> bool:
 
 def climb_at(case: Case, rung: int) -> datetime | None:
     """When silence climbs from `rung`; None while no asking call was accepted or the ceiling is reached."""
-    told, when, line = case.episode.told_at, case.line.when, case.line
+    told, when, line = _clock(case.episode), case.line.when, case.line
     if told is None or rung >= case.ceiling or case.answered:
         return None
     started = None if case.credential.unconfirmed else case.credential.start_from
-    told = max(
-        moment for moment in (told, started, None if line.expires_while_adopted else line.adopted_until) if moment
-    )
+    told = max(told, started) if started else told
     goal = when.start_by if told < when.start_by else when.expires_at if told < when.expires_at else None
     shared_out = told + max(SHORTEST_CLIMB, (goal - told) / (case.ceiling - rung + 1)) if goal else None
     if case.urgent:
@@ -262,9 +274,17 @@ def climb_at(case: Case, rung: int) -> datetime | None:
     days = 1 if case.now >= when.late_at else 2
     day = open_days_after(line.calendar, local_day(line.calendar, told), days)
     fixed = start_of(day, line.calendar.zone, line.rules.at)
-    if shared_out is None:
-        return fixed
-    return min(fixed, shared_out if when.exact else put_off(line.calendar, line.rules.at, shared_out))
+    # What only LATE allows is put off like everything else: LATE begins at midnight, often of a free day.
+    allowed = when.late_at if rung >= 2 and not case.credential.unconfirmed else told
+    due = max(min(fixed, shared_out or fixed), allowed)
+    return due if when.exact else put_off(line.calendar, line.rules.at, due)
+
+
+def _clock(episode: Episode) -> datetime | None:
+    """Since when silence counts. An adoption asks and does not climb: the first asking call after it counts."""
+    asked = [call for call in episode.calls if call.asks]
+    after = list(takewhile(lambda call: not call.stage.startswith("adopted@"), reversed(asked)))
+    return max(episode.told_at, after[-1].at) if episode.told_at and after else None
 
 
 def _undone(case: Case, call: Call) -> bool:
@@ -289,7 +309,8 @@ def next_step(
     if climb is None or (case.last_call and not case.last_call.asks):
         return later, ()
     heard = {told.person for call in episode.calls[-1:] for told in call.told}
-    joining = audience.audience(case.owner, world, now, rung, pages=case.urgent)
+    reach = audience.starting_rung(case.owner, world, now, rung)
+    joining = audience.audience(case.owner, world, now, reach, pages=case.urgent)
     return max(climb, now), tuple(dict.fromkeys(p.person or p.route for p in joining if p.person not in heard))
 
 
@@ -334,6 +355,7 @@ def _look_again(case: Case, decision: Decision) -> datetime | None:
         return case.now
     ahead = [stage.due for stage in stages(case.line, case.now)]
     ahead += [ack.ends_at for ack in case.episode.acks]
+    ahead += [moment for moment in (case.credential.start_from, case.line.adopted_until) if moment]
     ahead += [
         case.line.when.start_by,
         case.line.when.late_at,

@@ -43,6 +43,7 @@ def observe(now: datetime, known: Credential | None, found: Found, source: str, 
         changed_at=now if renewed else before.changed_at,
         usual_left=_learnt(now, before, found) if renewed else before.usual_left,
         overdue_seen=None if renewed else before.overdue_seen,
+        accepted_until=None if renewed else before.accepted_until,
     )
     if before.gone_at:
         row = replace(row, retired_at=None, retired_by="")
@@ -68,10 +69,8 @@ def _with_date(
     if before.expires_at is None or first or seen.at < before.expires_at:
         return _ruled_by(row, seen, now, changed=not first)
     if seen.at == before.expires_at:
-        row = _ruled_by(row, seen, now, changed=False)
-        if renewed:
-            return replace(row, unconfirmed=row.version)
-        return replace(row, pending=None, pending_since=None)
+        unconfirmed = row.version if renewed else before.unconfirmed
+        return replace(_ruled_by(row, seen, now, changed=False), unconfirmed=unconfirmed)
     if renewed or before.unconfirmed or _by_person(row, seen):
         return _ruled_by(row, seen, now, changed=True)
     if before.pending and before.pending.at == seen.at and before.pending_since:
@@ -92,7 +91,14 @@ def _without_date(
         if now - since >= UNCHANGED or row.overrides.get("never") == "true":
             return without_end(row)
         return replace(row, never_since=since, stale_since=before.stale_since or now)
-    return replace(row, stale_since=before.stale_since or now, unconfirmed=row.version if renewed else row.unconfirmed)
+    return replace(
+        row,
+        stale_since=before.stale_since or now,
+        never_since=None,
+        pending=None,
+        pending_since=None,
+        unconfirmed=row.version if renewed else row.unconfirmed,
+    )
 
 
 def without_end(row: Credential) -> Credential:
@@ -200,8 +206,11 @@ def change(row: Credential, episode: Episode | None, now: datetime) -> Change:
 
 def noticed_overdue(row: Credential, now: datetime) -> Credential:
     """Remember the first check that saw an automatic renewal overdue; the second one speaks."""
-    if row.automatic and row.speaks_from and row.speaks_from <= now and row.overdue_seen is None:
+    overdue = row.automatic and row.speaks_from is not None and row.speaks_from <= now
+    if overdue and row.overdue_seen is None:
         return replace(row, overdue_seen=now, next_at=now)
+    if row.overdue_seen and not overdue:
+        return replace(row, overdue_seen=None)
     return row
 
 
@@ -239,7 +248,7 @@ class Absence:
 
     missing: tuple[Credential, ...] = ()
     unseen: tuple[Credential, ...] = ()
-    """Under a gap, or never covered: their last known dates go on, stale."""
+    """Under a gap, never covered, or in a listing that is not believed: their last known dates go on, stale."""
     held: str = ""
     """Why the listing is not believed: so much at once is an outage of the source. Nothing is missing then."""
 
@@ -250,7 +259,7 @@ def absence(known: Sequence[Credential], listing: Listing) -> Absence:
     lost_ids = {c.id for c in lost}
     unseen = tuple(c for c in known if c.ref not in listing.refs and c.id not in lost_ids)
     if held := _fuse(known, lost, listing.covered):
-        return Absence((), unseen, held)
+        return Absence((), tuple(c for c in known if c.ref not in listing.refs), held)
     return Absence(lost, unseen)
 
 

@@ -11,10 +11,8 @@ from keywatch.dates import start_of
 from keywatch.model import Ack, Calendar, Credential, Episode, Ladder, Rules
 from keywatch.policy import acks
 from keywatch.policy.calendar import DAY, is_open, local_day, open_days_after, put_off
-from keywatch.policy.deadlines import HOUR, Dates, before_stages
+from keywatch.policy.deadlines import ADOPTION, HOUR, Dates, before_stages
 
-ADOPTION = timedelta(days=7)
-"""How long what was found at the first run is only asked about."""
 EXACTLY = timedelta(microseconds=1)
 DAILY = 14
 """Days after expiry on which it is said daily; weekly from then on."""
@@ -81,6 +79,11 @@ class Timeline:
         known = [self.episode.opened_at, adopted, self.credential.overdue_seen if self.credential.automatic else None]
         return max(moment for moment in known if moment)
 
+    @property
+    def ordinary_until(self) -> datetime:
+        """From here `last` or `expired` speaks: what was put off beyond it is not said any more."""
+        return self.when.last_at if self.ladder.last else self.when.expires_at
+
     def day(self, moment: datetime) -> str:
         return local_day(self.calendar, moment).isoformat()
 
@@ -93,13 +96,16 @@ class Timeline:
 
 
 def stages(line: Timeline, now: datetime) -> list[Stage]:
-    """Every stage of the episode up to the first ones after `now`, the earliest first."""
+    """The stages of the episode up to the first ones after `now`, the earliest first. A lapse is alone on its day."""
+    found = everything(line, now)
+    alone = {line.day(s.due) for s in found if s.kind == "lapsed" and may_speak(line, s, now)}
+    return [s for s in found if s.kind not in ("before", "late", "again") or line.day(s.due) not in alone]
+
+
+def everything(line: Timeline, now: datetime) -> list[Stage]:
+    """`stages`, and those whose day belongs to a lapse: nobody is told of them, and their rung is reached."""
     found = [*_before(line), *_late(line, now), *_questions(line), *_end(line, now), *_lapsed(line, now)]
-    quiet_days = {line.day(stage.due) for stage in found if stage.kind == "lapsed"}
-    return sorted(
-        (s for s in found if s.kind not in ("before", "late") or line.day(s.due) not in quiet_days),
-        key=lambda stage: stage.urgency,
-    )
+    return sorted(found, key=lambda stage: stage.urgency)
 
 
 def current(line: Timeline, now: datetime) -> Stage | None:
@@ -122,9 +128,23 @@ def _before(line: Timeline) -> Iterator[Stage]:
     for days, due in before_stages(line.calendar, line.rules, line.when, line.ladder.before):
         if line.episode.moved_at and due <= line.episode.moved_at:
             continue
-        rung = 2 if days <= 2 else 1 if days <= 7 else 0
         key = f"{days}d@{line.day(line.when.start_by - days * DAY)}"
-        yield Stage(key, due if due >= line.floor else line.later(due, exact=line.when.exact), rung, "before")
+        said = due if due >= line.floor else line.later(due, exact=line.when.exact)
+        if said < line.ordinary_until:
+            yield Stage(key, said, _rung_before(days), "before")
+
+
+def _rung_before(days: int) -> int:
+    return 2 if days <= 2 else 1 if days <= 7 else 0
+
+
+def _reached(line: Timeline, moment: datetime) -> int:
+    """The rung of the tightest stage that `moment` has reached, said or not."""
+    tight = [line.when.expires_at, line.ordinary_until, *([line.when.late_at] if line.ladder.late else [])]
+    if min(tight) <= moment:
+        return 2
+    wide = before_stages(line.calendar, line.rules, line.when, line.ladder.before)
+    return max((_rung_before(days) for days, due in wide if due <= moment), default=0)
 
 
 def _late(line: Timeline, now: datetime) -> Iterator[Stage]:
@@ -134,8 +154,9 @@ def _late(line: Timeline, now: datetime) -> Iterator[Stage]:
     first = max(line.when.late_at, line.floor)
     if line.when.exact and first < line.when.last_at:
         yield Stage(f"late@{line.day(first)}", first, 2, "late")
-    day, horizon = local_day(line.calendar, first), open_days_after(line.calendar, local_day(line.calendar, now), 1)
-    while day <= horizon:
+    day = local_day(line.calendar, first)
+    horizon = open_days_after(line.calendar, local_day(line.calendar, max(now, first)), 1)
+    while day <= min(horizon, local_day(line.calendar, line.when.last_at)):
         due = start_of(day, line.calendar.zone, line.rules.at)
         if first < due + EXACTLY < line.when.last_at and is_open(line.calendar, day):
             yield Stage(f"late@{day}", due, 2, "late")
@@ -146,11 +167,14 @@ def _questions(line: Timeline) -> Iterator[Stage]:
     """What is said once because something happened, not because a date is near."""
     credential, episode = line.credential, line.episode
     if credential.automatic and credential.overdue_seen:
-        yield Stage(f"overdue@{line.day(credential.overdue_seen)}", line.later(credential.overdue_seen), 0, "overdue")
+        due = line.later(credential.overdue_seen)
+        if due < line.ordinary_until:
+            yield Stage(f"overdue@{line.day(credential.overdue_seen)}", due, 0, "overdue")
     if credential.unconfirmed and credential.changed_at:
         yield Stage(f"renewed@{line.day(credential.changed_at)}", credential.changed_at, 0, "renewed")
     if episode.moved_at and credential.plan_from and credential.plan_from <= episode.moved_at:
-        yield Stage(f"moved@{line.day(line.when.expires_at)}", episode.moved_at, 0, "moved")
+        rung = _reached(line, episode.moved_at)
+        yield Stage(f"moved@{line.day(line.when.expires_at)}", episode.moved_at, rung, "moved")
     if episode.adopted_at and not line.expires_while_adopted:
         due = line.later(episode.adopted_at, every_day=episode.expired_when_seen, floor=episode.adopted_at)
         yield Stage(f"adopted@{line.day(episode.adopted_at)}", due, 1, "adopted")
@@ -172,11 +196,8 @@ def _end(line: Timeline, now: datetime) -> Iterator[Stage]:
 
 
 def _lapsed(line: Timeline, now: datetime) -> Iterator[Stage]:
-    """Promises that were not kept. One that fell because the deadline came nearer is no broken promise."""
     said: set[str] = set()
-    for ack in acks.lapsed(line.episode.acks, now):
-        if ack.void_at and ack.void_at == line.episode.moved_at:
-            continue
+    for ack in _broken(line, now):
         due = line.later(ack.ends_at, every_day=ack.ends_at >= line.when.expires_at, floor=ack.ends_at)
         key = f"lapsed@{line.day(ack.ends_at - EXACTLY)}"
         while key in said:
@@ -185,7 +206,13 @@ def _lapsed(line: Timeline, now: datetime) -> Iterator[Stage]:
         yield Stage(key, due, 0, "lapsed")
 
 
+def _broken(line: Timeline, now: datetime) -> list[Ack]:
+    """Promises that were not kept. One that fell because the deadline came nearer is no broken promise."""
+    ended = acks.lapsed(line.episode.acks, now)
+    return [ack for ack in ended if not (ack.void_at and ack.void_at == line.episode.moved_at)]
+
+
 def promise_of(line: Timeline, stage: Stage, now: datetime) -> Ack | None:
-    """The broken promise that a `lapsed` stage speaks of."""
-    broken = [ack for ack in acks.lapsed(line.episode.acks, now) if ack.ends_at <= stage.due]
-    return broken[-1] if stage.kind == "lapsed" and broken else None
+    """The last promise that was broken when `stage` became due."""
+    broken = [ack for ack in _broken(line, now) if ack.ends_at <= stage.due]
+    return broken[-1] if broken else None

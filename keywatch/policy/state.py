@@ -38,7 +38,8 @@ def speaks(credential: Credential, now: datetime) -> bool:
     if not credential.automatic:
         return True
     overdue = credential.overdue_seen
-    return overdue is not None and overdue < now and credential.speaks_from is not None
+    due = credential.speaks_from
+    return overdue is not None and overdue < now and due is not None and due <= now
 
 
 def marks(credential: Credential, now: datetime) -> tuple[str, ...]:

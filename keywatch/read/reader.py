@@ -185,13 +185,13 @@ class Reader(Credentials, Episodes):
             return False
         return not self.rows(_DUE, "", [now, now, now, now])[0]["due"]
 
-    def mark_run(self, now: datetime) -> None:
+    def mark_run(self, started: datetime, now: datetime) -> None:
         """Note that a run was here: the only write of this module, one statement. The high water never falls."""
         self.execute(
             "INSERT INTO meta (name, value) VALUES ('last_run', ?), ('high_water', ?) ON CONFLICT (name) DO UPDATE "
             "SET value = CASE WHEN meta.name = 'high_water' AND meta.value > excluded.value "
             "THEN meta.value ELSE excluded.value END",
-            [text_of(now), text_of(now)],
+            [text_of(started), text_of(now)],
         )
 
 

@@ -48,7 +48,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "ack": ("id", "episode_id", "kind", "person", "at", "until", "void_at", "note", "by"),
     "message": (
         *("id", "kind", "route", "person", "state", "token", "message_id", "code", "created_at", "tries"),
-        *("next_at", "body"),
+        *("next_at", "body", "address_hash"),
     ),
     "notice": (
         *("id", "episode_id", "stage", "route", "rung", "person", "why", "duty", "asks", "at"),

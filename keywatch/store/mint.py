@@ -47,6 +47,7 @@ class Mint(Writing):
                 lease_owner="",
                 frozen=False,
                 body=body,
+                address_hash="",
             )
             written = self.connection.execute(made.on_conflict_do_nothing().returning(MESSAGE.c.id))
             if (message := written.scalar_one_or_none()) is not None:

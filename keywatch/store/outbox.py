@@ -53,6 +53,10 @@ class Outbox(Mint):
         assert message is not None
         return message, int(taken.tries)
 
+    def addressed(self, message_id: int, address_hash: str) -> None:
+        """Note where a claimed message goes, before it goes."""
+        self.connection.execute(update(MESSAGE).where(MESSAGE.c.id == message_id).values(address_hash=address_hash))
+
     def _recover(self, now: datetime) -> None:
         """Put back what nobody holds any more."""
         held = (

@@ -180,6 +180,7 @@ class MessageTable(Table, table=True):
     lease_owner: str
     frozen: bool
     body: str
+    address_hash: str
     accepted_at: datetime | None
 
 

@@ -175,14 +175,14 @@ def test_settling_is_fenced(store: Store, waiting: Any, now: datetime) -> None:
 
 
 def test_the_order_of_claims(store: Store, add: Any, plan: Any, call: Any, now: datetime) -> None:
-    """What waits longest goes first, a notice before a digest; what is not due yet waits."""
+    """Notices before everything else, then what waits longest; what is not due yet waits."""
     _, episode = add()
     with store.write() as tx:
         tx.enqueue(MessageKind.DIGEST, "same", "digest", "", "{}", now, DOMAIN)
         tx.enqueue(MessageKind.DIGEST, "future", "future", "", "{}", now + HOUR, DOMAIN)
         tx.enqueue(MessageKind.FINDING, "old", "old", "", "{}", now - HOUR, DOMAIN)
     plan(episode, call("ana-mail"))
-    assert [claimed(store, now)[0].route for _ in range(3)] == ["old", "ana-mail", "digest"]
+    assert [claimed(store, now)[0].route for _ in range(3)] == ["ana-mail", "old", "digest"]
     assert claim(store, now) is None
 
 

@@ -170,6 +170,7 @@ def _message() -> None:
         sa.Column("lease_owner", sa.String(), nullable=False),
         sa.Column("frozen", sa.Boolean(), nullable=False),
         sa.Column("body", sa.String(), nullable=False),
+        sa.Column("address_hash", sa.String(), nullable=False),
         sa.Column("accepted_at", INSTANT, nullable=True),
         sa.CheckConstraint("(state = 'accepted') = (accepted_at IS NOT NULL)", name=op.f("ck_message_accepted")),
         sa.CheckConstraint("(state IN ('pending', 'leased')) = (next_at IS NOT NULL)", name=op.f("ck_message_next")),

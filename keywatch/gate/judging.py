@@ -1,20 +1,17 @@
-"""Whether a release may go out: one question to what is known of its credentials. It never says yes for want of data.
-
-Pure but for the facts it is given, which come from the store or from a snapshot alike.
-"""
+"""The gate's rules: a pure function of facts, which come from the store or from a snapshot alike."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from keywatch.errors import Exit, KeywatchError
 from keywatch.model import MANUAL, PRODUCTION, Credential, State
 from keywatch.policy.state import speaks, state, worst_first
 from keywatch.read import Reader, instant_of
-from keywatch.report import as_json, distance, github, in_zone, quoted, shown, utc
+from keywatch.report import distance, in_zone, promised_day, quoted, shown
 from keywatch.snapshot import Group, Snapshot, group_of
 
 if TYPE_CHECKING:
@@ -22,8 +19,6 @@ if TYPE_CHECKING:
 
 SKEW = timedelta(hours=1)
 """How far the clocks of two machines may differ."""
-ANNOTATIONS = 10
-"""How many of each level GitHub shows for a step."""
 
 
 class Rule(StrEnum):
@@ -221,7 +216,7 @@ def _message(rule: Rule, row: Credential, facts: Facts, now: datetime) -> str:
         said.append(f"start by {in_zone(row.start_by, zone)}")
     said.append(f"owner {row.owner or 'nobody'}")
     if row.in_hand and now < row.in_hand.until:
-        said.append(f"in hand: {row.in_hand.person} until {in_zone(row.in_hand.until, zone)}")
+        said.append(f"in hand: {row.in_hand.person} until {promised_day(row.in_hand.until, zone)}")
     if row.accepted_until and now < row.accepted_until:
         said.append(f"risk accepted by {row.accepted_by} until {in_zone(row.accepted_until, zone)}")
     return f"{'; '.join(part for part in said if part)}. {_todo(rule, row)}"
@@ -277,69 +272,3 @@ def _ahead(wanted: Sequence[Credential], facts: Facts, now: datetime) -> str:
         return ""
     start, name, owner = starts[0]
     return f"next to start: {shown(name)} by {in_zone(start, facts.zones.get(owner, facts.zones['']))}"
-
-
-# --------------------------------------------------------------------------- words
-
-
-def text(answer: Answer, reason: str = "") -> str:
-    """The answer for people, the verdict first."""
-    head = {Exit.BAD: "GATE blocked", Exit.UNKNOWN: "GATE cannot tell"}.get(answer.exit_code, "GATE passes")
-    age = f"data of {distance(answer.at, answer.taken_at)}" if answer.taken_at else "no data"
-    lines = [f"{head}: {answer.judged} {shown(answer.question.env)} credential{'s' * (answer.judged != 1)}, {age}"]
-    lines += [f"  {problem}" for problem in answer.problems]
-    lines += [
-        f"  {one.rule} {one.level:<7}  {shown(f'{one.credential.name}: {one.message}')}" for one in answer.findings
-    ]
-    lines += [f"  let pass: {one.rule} {shown(one.credential.name)}, {shown(reason)}" for one in answer.excepted]
-    lines += [f"  {note}" for note in answer.notes]
-    if answer.exit_code is Exit.WELL and answer.ahead:
-        lines.append(f"  {answer.ahead}")
-    return "\n".join(lines)
-
-
-def annotations(answer: Answer, reason: str = "") -> str:
-    """Workflow commands for GitHub, the worst first, and the text below; more than it would show stand in the text."""
-    lines = [github("error", "keywatch gate", problem) for problem in answer.problems]
-    counts: dict[str, int] = {"error": len(lines)}
-    for one in answer.findings:
-        counts[one.level] = counts.get(one.level, 0) + 1
-        if counts[one.level] <= ANNOTATIONS:
-            what = f"{shown(one.credential.name)}: {one.message}"
-            lines.append(github(one.level, f"{one.rule} {one.credential.name}", what))
-    lines += [
-        github("warning", f"{one.rule} {one.credential.name} let pass", f"{one.credential.name}: {reason}")
-        for one in answer.excepted
-    ]
-    return "\n".join([*lines, text(answer, reason)])
-
-
-def payload(answer: Answer, reason: str = "") -> str:
-    """The answer as JSON. `blocked` is true for everything that is not a yes."""
-    return as_json(
-        {
-            "blocked": answer.exit_code is not Exit.WELL,
-            "exit_code": int(answer.exit_code),
-            "at": utc(answer.at),
-            "data_at": utc(answer.taken_at),
-            "judged": answer.judged,
-            "findings": [_finding(one) for one in answer.findings],
-            "excepted": [{**_finding(one), "reason": reason} for one in answer.excepted],
-            "problems": list(answer.problems),
-        }
-    )
-
-
-def _finding(one: Finding) -> dict[str, Any]:
-    row = one.credential
-    return {
-        "rule": str(one.rule),
-        "level": one.level,
-        "credential": row.name,
-        "source": row.source,
-        "ref": row.ref,
-        "owner": row.owner,
-        "expires_at": utc(row.expires_at),
-        "start_by": utc(row.start_by),
-        "message": one.message,
-    }

@@ -1,0 +1,44 @@
+"""Shell completion. `eval "$(keywatch completion bash)"` in a shell's start file switches it on."""
+
+import click
+from click.shell_completion import get_completion_class
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(SHELLS))
+def command(shell: str) -> int:
+    """Print the completion script of a shell: eval "$(keywatch completion bash)"."""
+    from keywatch.cli import group
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(group, {}, "keywatch", "_KEYWATCH_COMPLETE").source())
+    return 0
+
+
+def names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The names of credentials, for `shell_complete=` of an argument. Reads only; any trouble completes nothing."""
+    from keywatch.cli.app import App
+
+    try:
+        app = App(ctx.find_root().params.get("config_path"))
+        try:
+            found = {one.name for one in app.reader.credentials(app.now)}
+        finally:
+            app.close()
+    except Exception:  # noqa: BLE001  # a traceback in the middle of a command line helps nobody
+        return []
+    return sorted(name for name in found if name.startswith(incomplete) and name.isprintable())
+
+
+def owners(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The names of owners, likewise."""
+    from keywatch.cli.app import App
+
+    try:
+        known = App(ctx.find_root().params.get("config_path")).config.owners
+    except Exception:  # noqa: BLE001  # the same
+        return []
+    return sorted(name for name in known if name.startswith(incomplete))

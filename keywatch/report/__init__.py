@@ -1,0 +1,48 @@
+"""Pure functions from rows to text. `formats` knows the forms, `credentials` how one credential looks in them."""
+
+from keywatch.report.credentials import (
+    CSV,
+    HEAD,
+    NOTHING,
+    distance,
+    ending,
+    in_zone,
+    last_told,
+    lead_of,
+    next_step,
+    plain_row,
+    promised_day,
+    quoted,
+    record,
+    row,
+    word,
+)
+from keywatch.report.formats import as_csv, as_json, as_md, cell, fields, github, markdown, shown, table, utc
+
+__all__ = [
+    "CSV",
+    "HEAD",
+    "NOTHING",
+    "as_csv",
+    "as_json",
+    "as_md",
+    "cell",
+    "distance",
+    "ending",
+    "fields",
+    "github",
+    "in_zone",
+    "last_told",
+    "lead_of",
+    "markdown",
+    "next_step",
+    "plain_row",
+    "promised_day",
+    "quoted",
+    "record",
+    "row",
+    "shown",
+    "table",
+    "utc",
+    "word",
+]
