@@ -12,7 +12,7 @@ from keywatch.findings import tell
 from keywatch.model import Blame, Credential, Decision, VerdictKind, World
 from keywatch.policy.plan import decide
 from keywatch.policy.reconcile import noticed_overdue
-from keywatch.read import FeedRow, Reader, instant_of, text_of
+from keywatch.read import FeedRow, instant_of, text_of
 from keywatch.store import Store, Tx
 
 FAR_APART = timedelta(hours=1)
@@ -54,7 +54,7 @@ def check(
     dry_run: bool = False,
     wait: Callable[[timedelta], None] = lambda _: None,
 ) -> Report:
-    """Do everything that is due. `wait` pauses before the one retry of a run that comes rarely."""
+    """Do everything that is due. `wait` pauses before the retries of a run that comes rarely."""
     report = Report(clock())
     with store.write() as tx:
         changed = tx.read.meta("config_hash") != config.digest_hash
@@ -63,7 +63,7 @@ def check(
         planning = changed or bool(due) or bool(tx.read.due(report.now))
         rosters = oncall.due(config, tx.read, report.now, planning=planning)
         known = {ref: tx.read.feed("roster", *_target(config, ref)) for ref in rosters}
-        before = configured_feeds(config, tx.read), tx.read.uncovered()
+        before = [feed for _, feed in outlook.feeds(config, tx.read) if feed], tx.read.uncovered()
     scans = [collect.scan(config, source, report.now) for source in due]
     answers = [oncall.ask(config, ref, known[ref], report.now) for ref in rosters]
     report.asked = [scan.source.name for scan in scans]
@@ -80,7 +80,7 @@ def check(
         if dry_run:
             report.planned = plan(tx, config, world, report.now)
             report.foreseen = foreseen(tx, world, report.now)
-            report.feeds, report.world = configured_feeds(config, tx.read), world
+            report.feeds, report.world = [feed for _, feed in outlook.feeds(config, tx.read) if feed], world
             tx.rollback()
     if dry_run:
         report.news = news(report, *before)
@@ -89,9 +89,11 @@ def check(
     pause = (REHEARSED_PAUSE if rehearsal else PAUSE) if far else None
     with Dispatcher(store, config, clock, pause) as dispatcher:
         _until_quiet(config, store, clock, dispatcher, report)
-        if pause and _deferred(report):
+        while pause and (tried := _put_off(report)):
             wait(pause)
             _until_quiet(config, store, clock, dispatcher, report)
+            if _put_off(report) == tried:
+                break
     _record(config, store, clock(), report)
     report.news = news(report, *before)
     return report
@@ -144,26 +146,24 @@ def plan(tx: Tx, config: Config, world: World, now: datetime) -> list[tuple[Cred
     return decisions
 
 
-def _deferred(report: Report) -> bool:
-    """Whether something was put off in this run that its retry may still bring home."""
-    return any(sent.verdict.kind not in (VerdictKind.ACCEPTED, VerdictKind.REFUSED) for sent in report.sent)
+def _put_off(report: Report) -> set[int]:
+    """The messages whose first try in this run failed in a way that may pass, and that had no second one yet.
+
+    Whoever a second failure widened a call to has a retry of their own, so there may be several rounds.
+    """
+    may_pass = (VerdictKind.DEFERRED, VerdictKind.UNREACHABLE, VerdictKind.UNKNOWN)
+    first = {s.message.id for s in report.sent if s.verdict.kind in may_pass and s.message.tries == 1}
+    return first - {s.message.id for s in report.sent if s.message.tries > 1}
 
 
 def _record(config: Config, store: Store, now: datetime, report: Report) -> None:
     with store.write() as tx:
-        report.feeds = configured_feeds(config, tx.read)
+        report.feeds = [feed for _, feed in outlook.feeds(config, tx.read) if feed]
         report.uncovered = tx.read.uncovered()
         tx.set_meta("standing", str(int(report.exit_code)))
         tx.set_meta("digest_at", text_of(digest.next_at(config, now)))
         tx.read.mark_run(report.now, now)
         snapshot.leave(tx, config, now, changed=bool(report.sent or report.planned or report.asked))
-
-
-def configured_feeds(config: Config, reader: Reader) -> list[FeedRow]:
-    """The feeds of the sources and rosters that are configured now."""
-    wanted = {("source", source.name, "") for source in config.sources}
-    wanted |= {("roster", *_target(config, ref)) for ref in outlook.roster_references(config)}
-    return [feed for feed in reader.feeds() if (feed.kind, feed.name, feed.target) in wanted]
 
 
 def news(report: Report, feeds: list[FeedRow], uncovered: list[str]) -> list[str]:
@@ -191,4 +191,3 @@ def _not_accepted(sent: Sent) -> str:
         return f"route {route} is dead: {words}; others are told instead"
     blame = f" ({verdict.blame.value})" if verdict.blame else ""
     return f"route {route}: {verdict.kind.value}{blame}: {words}; it is tried again"
-

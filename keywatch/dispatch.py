@@ -138,9 +138,7 @@ class Dispatcher:
             rendered, thread = Rendered(texts["subject"], texts["text"], texts.get("html", "")), ""
         return Outgoing(rendered, message.message_id, message.token, route.mail, thread, now)
 
-    def _worded(
-        self, message: Message, route: Route, items: Sequence[Item], world: World, now: datetime
-    ) -> Rendered:
+    def _worded(self, message: Message, route: Route, items: Sequence[Item], world: World, now: datetime) -> Rendered:
         """The message in words; where a template fails, the built-in text on the same route."""
         facts = letter(message, route, items, world, now)
         try:

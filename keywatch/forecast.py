@@ -8,8 +8,8 @@ from datetime import datetime
 
 from keywatch import outlook
 from keywatch.config import Config
-from keywatch.model import Credential, Decision, Episode, OnCall, Owner, Trust, World
-from keywatch.oncall import ask
+from keywatch.model import Credential, Decision, Episode, World
+from keywatch.oncall import world_at
 from keywatch.policy.audience import on_duty
 from keywatch.policy.plan import decide
 from keywatch.read import Reader
@@ -42,7 +42,7 @@ def next_message(config: Config, reader: Reader, row: Credential, now: datetime)
     if at is None:
         return None
     owner = world.owner_of(row)
-    then = _world_at(config, world, owner, at, now)
+    then = world_at(config, world, owner, at, now)
     decision = decide(at, row, episode, then)
     found = Next(at, not any(call.told for call in episode.calls))
     if owner.roster and not on_duty(owner, then, at):
@@ -71,14 +71,3 @@ def _speaks_at(row: Credential, episode: Episode, world: World, now: datetime) -
 
 def _says_something(decision: Decision, episode: Episode) -> bool:
     return bool(decision.notices) or decision.stage not in ("", *(call.stage for call in episode.calls))
-
-
-def _world_at(config: Config, world: World, owner: Owner, at: datetime, now: datetime) -> World:
-    """The world with the owner's roster as it answers for `at`; a roster that was rendered so far is not asked."""
-    if not owner.roster:
-        return world
-    known = world.on_call.get(owner.roster)
-    if known and known.trust is not Trust.UNKNOWN and known.known_until and now <= at < known.known_until:
-        return world
-    answer: OnCall = outlook.on_call(owner.roster, ask(config, owner.roster, None, at), at)
-    return config.world({**world.on_call, owner.roster: answer}, world.health)

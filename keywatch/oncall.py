@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from keywatch import plugins
 from keywatch.config import Config, build
 from keywatch.errors import KeywatchError, RosterError
-from keywatch.outlook import RENDERED_FOR, rendered, roster_references
+from keywatch.model import OnCall, Owner, Trust, World
+from keywatch.outlook import RENDERED_FOR, on_call, rendered, roster_references
 from keywatch.policy.calendar import DAY
 from keywatch.read import FeedRow, Reader
 from keywatch.store import Tx
@@ -75,6 +76,17 @@ def ask(config: Config, reference: str, known: FeedRow | None, now: datetime) ->
     except Exception as problem:  # noqa: BLE001  # a plugin's mistake must not stop a reminder
         return replace(feed, problem=clean(f"nonsense: {type(problem).__name__}: {problem}"))
     return replace(feed, complete_at=now, problem="", answer=answer)
+
+
+def world_at(config: Config, world: World, owner: Owner, at: datetime, now: datetime) -> World:
+    """The world with the owner's roster as it answers for `at`; a roster that was rendered so far is not asked."""
+    if not owner.roster:
+        return world
+    known = world.on_call.get(owner.roster)
+    if known and known.trust is not Trust.UNKNOWN and known.known_until and now <= at < known.known_until:
+        return world
+    answer: OnCall = on_call(owner.roster, ask(config, owner.roster, None, at), at)
+    return config.world({**world.on_call, owner.roster: answer}, world.health)
 
 
 def _answer(roster: Any, run: PluginRun, target: str, now: datetime, until: datetime) -> dict[str, Any]:

@@ -90,6 +90,15 @@ def _instant(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text).astimezone(UTC) if text else None
 
 
+def feeds(config: Config, reader: Reader) -> list[tuple[str, FeedRow | None]]:
+    """Every source and roster that is configured now, with what was last fetched from it."""
+    found = [(f"source {source.name}", reader.feed("source", source.name)) for source in config.sources]
+    for reference in roster_references(config):
+        roster, target = config.roster(reference)
+        found.append((f"roster {reference}", reader.feed("roster", roster.name, target)))
+    return found
+
+
 # --------------------------------------------------------------------------- routes
 
 

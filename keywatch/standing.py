@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from keywatch import outlook
 from keywatch.config import Config
 from keywatch.errors import Exit
 from keywatch.model import State
-from keywatch.outlook import roster_references
 from keywatch.policy.state import state
 from keywatch.read import FeedRow, Reader, instant_of
 from keywatch.report import distance, fields, shown, utc
@@ -60,7 +60,7 @@ class Standing:
 def of(config: Config, reader: Reader, now: datetime, max_age: timedelta) -> Standing:
     """Read how keywatch stands."""
     counts, rows = reader.counts(), reader.credentials(now)
-    feeds = configured(config, reader)
+    feeds = outlook.feeds(config, reader)
     ahead = [row.next_at for row in rows if row.next_at] + [feed.next_at for _, feed in feeds if feed and feed.next_at]
     code = reader.meta("standing", "0")
     return Standing(
@@ -75,15 +75,6 @@ def of(config: Config, reader: Reader, now: datetime, max_age: timedelta) -> Sta
         next_due=min(ahead, default=None),
         states=dict(Counter(state(row, now) for row in rows)),
     )
-
-
-def configured(config: Config, reader: Reader) -> list[tuple[str, FeedRow | None]]:
-    """Every source and roster that is configured now, with what was last fetched from it."""
-    found = [(f"source {source.name}", reader.feed("source", source.name)) for source in config.sources]
-    for reference in roster_references(config):
-        roster, target = config.roster(reference)
-        found.append((f"roster {reference}", reader.feed("roster", roster.name, target)))
-    return found
 
 
 def _bad(feed: FeedRow | None) -> bool:

@@ -4,7 +4,7 @@ import click
 
 from keywatch import dates
 from keywatch.cli.answers import expiry, fields
-from keywatch.cli.app import App, as_json, pass_app
+from keywatch.cli.app import App, pass_app, show_json
 from keywatch.report import shown
 
 
@@ -29,7 +29,7 @@ def command(app: App, name: str, until: str, by: str, reason: str, output: str) 
         known = tx.read.credentials_by_id([old.id], now)[old.id]
         row = ending.accept_risk(tx, known, end, reason, who, now)
     if output == "json":
-        as_json({"credential": fields(row, now)})
+        show_json({"credential": fields(row, now)})
         return
     assert end is not None
     line = expiry(end, app.config.zone).removeprefix("expires ").replace("last good day", "last quiet day")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from keywatch.cli.answers import day
-from keywatch.cli.app import App, as_json, pass_app, say
+from keywatch.cli.app import App, pass_app, say, show_json
 from keywatch.errors import DateError, KeywatchError
 from keywatch.model import AckKind
 from keywatch.report import shown
@@ -72,7 +72,7 @@ def _day(text: str | None) -> date | None:
 def _print(answer: "Answer", now: datetime, output: str) -> None:
     if output == "json":
         left, proof = list(answer.left), answer.proof or None
-        as_json({"taken": [_fields(one) for one in answer.taken], "left": left, "proof": proof})
+        show_json({"taken": [_fields(one) for one in answer.taken], "left": left, "proof": proof})
         return
     for one in answer.taken:
         first, *rest = _lines(one, now)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from keywatch import dates
-from keywatch.cli.app import App, as_json, say
+from keywatch.cli.app import App, say, show_json
 from keywatch.forecast import Next, next_message
 from keywatch.labels import label
 from keywatch.model import LABELS, Basis, Credential, World
@@ -87,7 +87,7 @@ def answer(app: App, row: Credential, now: datetime, output: str, verb: str, cha
     ahead = next_message(app.config, app.reader, row, now)
     notes = list(_notes(row, seen, app.config.zone, now))
     if output == "json":
-        as_json(
+        show_json(
             {"credential": fields(row, now), "first_message": _ahead(ahead), "notes": notes, "changed": changed or []}
         )
         return

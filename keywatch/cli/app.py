@@ -1,11 +1,10 @@
 """What commands share: the config, the store, the clock, and who is asking. Everything is opened when first needed."""
 
 import getpass
-import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -193,15 +192,11 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
-def as_json(payload: dict[str, Any]) -> None:
-    """Print a result for programs: `schema` first, instants in UTC."""
-    click.echo(json.dumps({"schema": 1} | payload, indent=2, ensure_ascii=False, default=_json))
+def show_json(payload: Mapping[str, Any]) -> None:
+    """A result for programs, on stdout: `schema` first, instants in UTC."""
+    from keywatch import report
 
-
-def _json(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return str(value)
+    click.echo(report.as_json(dict(payload)))
 
 
 pass_app = click.make_pass_decorator(App)

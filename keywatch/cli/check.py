@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from keywatch.cli.app import App, as_json, pass_app, say
+from keywatch.cli.app import App, pass_app, say, show_json
 from keywatch.errors import Exit
 from keywatch.read import instant_of
 
@@ -38,7 +38,7 @@ def command(app: App, dry_run: bool, quiet: bool, output: str) -> int:
         app.reader.mark_run(now, now)
         standing = int(app.reader.meta("standing", "0"))
         if output == "json":
-            as_json(_idle_payload(app, standing))
+            show_json(_idle_payload(app, standing))
         elif not quiet:
             say(f"nothing is due (exit {standing}: the standing result)" if standing else "nothing is due")
         return standing
@@ -47,7 +47,7 @@ def command(app: App, dry_run: bool, quiet: bool, output: str) -> int:
     app.reader.close()
     report = check(config, app.store, app.clock, rehearsal=app.rehearsal, dry_run=dry_run, wait=_wait)
     if output == "json":
-        as_json(_payload(app, report))
+        show_json(_payload(app, report))
     elif dry_run:
         _print_dry(report)
     else:

@@ -2,7 +2,7 @@
 
 import click
 
-from keywatch.cli.app import App, as_json, pass_app
+from keywatch.cli.app import App, pass_app, show_json
 from keywatch.errors import Exit
 from keywatch.read import open_reader, place_of
 
@@ -35,7 +35,7 @@ def status(app: App, output: str) -> int:
     current = found == head
     rehearsal = app.rehearsal if current else None
     if output == "json":
-        as_json({"place": place, "revision": found, "newest": head, "current": current, "rehearsal": rehearsal})
+        show_json({"place": place, "revision": found, "newest": head, "current": current, "rehearsal": rehearsal})
     else:
         click.echo(f"{place}{', a rehearsal' if rehearsal else ''}")
         click.echo(f"  at {found or 'nothing'}" + ("" if current else f"; this keywatch writes {head}"))

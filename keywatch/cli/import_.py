@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 from keywatch.cli.answers import fields, speaker
-from keywatch.cli.app import App, as_json, pass_app, say
+from keywatch.cli.app import App, pass_app, say, show_json
 from keywatch.errors import KeywatchError
 from keywatch.policy.state import ORDER, state
 
@@ -47,7 +47,7 @@ def command(app: App, file: str, kind: Literal["csv", "toml"] | None, update: bo
             done = importing.carry_out(tx, app.config, seen, plan, who, now)
     if output == "json":
         counts = {"new": len(plan.new), "updated": len(plan.updated), "unchanged": len(plan.unchanged)}
-        as_json({"dry_run": dry_run, **counts, "credentials": [fields(row, now) for row in done]})
+        show_json({"dry_run": dry_run, **counts, "credentials": [fields(row, now) for row in done]})
         return
     click.echo(f"{'would import' if dry_run else 'imported'}: {plan.counts}")
     found = Counter(state(row, now) for row in done)

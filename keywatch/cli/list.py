@@ -3,8 +3,8 @@
 import click
 
 from keywatch import dates, report
-from keywatch.cli.app import App, pass_app, say
-from keywatch.cli.looks import show_json, show_table, zone_of
+from keywatch.cli.app import App, pass_app, say, show_json
+from keywatch.cli.looks import show_table, zone_of
 from keywatch.model import PRODUCTION, Credential, State
 from keywatch.policy.state import state, worst_first
 

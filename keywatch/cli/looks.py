@@ -21,8 +21,3 @@ def show_table(app: App, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> 
     width = shutil.get_terminal_size().columns if app.terminal else None
     colour = app.coloured if app.coloured is not None else app.terminal
     click.echo(report.table(head, rows, width, colour), color=colour)
-
-
-def show_json(payload: dict[str, object]) -> None:
-    """A result for programs, on stdout."""
-    click.echo(report.as_json(payload))

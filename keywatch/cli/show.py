@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 import click
 
 from keywatch import outlook, report
-from keywatch.cli.app import App, pass_app, say
+from keywatch.cli.app import App, pass_app, say, show_json
 from keywatch.cli.completion import names
-from keywatch.cli.looks import show_json, zone_of
+from keywatch.cli.looks import zone_of
 from keywatch.model import LABELS, Credential, Event
 from keywatch.policy.audience import on_duty
 

@@ -3,8 +3,7 @@
 import click
 
 from keywatch import dates, report
-from keywatch.cli.app import App, pass_app
-from keywatch.cli.looks import show_json
+from keywatch.cli.app import App, pass_app, show_json
 from keywatch.errors import KeywatchError
 
 

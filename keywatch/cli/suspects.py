@@ -3,8 +3,7 @@
 import click
 
 from keywatch import dates, suspects
-from keywatch.cli.app import App, pass_app
-from keywatch.cli.looks import show_json
+from keywatch.cli.app import App, pass_app, show_json
 from keywatch.read import instant_of
 
 

@@ -2,7 +2,7 @@
 
 import click
 
-from keywatch.cli.app import App, as_json, pass_app
+from keywatch.cli.app import App, pass_app, show_json
 from keywatch.errors import Exit
 from keywatch.model import VerdictKind
 from keywatch.report import shown
@@ -36,7 +36,7 @@ def command(app: App, target: str, output: str) -> int:
             }
             for one in tests
         ]
-        as_json({"tests": rows})
+        show_json({"tests": rows})
     else:
         for one in tests:
             answer = " ".join(part for part in (one.verdict.code, one.verdict.text) if part)

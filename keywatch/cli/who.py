@@ -5,9 +5,8 @@ from datetime import datetime
 import click
 
 from keywatch import dates, outlook, who
-from keywatch.cli.app import App, pass_app
+from keywatch.cli.app import App, pass_app, show_json
 from keywatch.cli.completion import owners
-from keywatch.cli.looks import show_json
 from keywatch.errors import KeywatchError
 from keywatch.model import Owner, Trust, World
 
@@ -40,10 +39,8 @@ def _world(app: App, owner: Owner, at: datetime) -> World:
     config, now = app.config, app.now
     world = outlook.world(config, app.reader, now)
     known = world.on_call.get(owner.roster)
-    rendered = known and known.trust is not Trust.UNKNOWN and known.known_until and now <= at < known.known_until
-    if not owner.roster or rendered or (known and at == now and known.trust is not Trust.UNKNOWN):
+    if not owner.roster or (known and at == now and known.trust is not Trust.UNKNOWN):
         return world
-    from keywatch.oncall import ask  # brings the store with it
+    from keywatch.oncall import world_at  # brings the store with it
 
-    answer = outlook.on_call(owner.roster, ask(config, owner.roster, None, at), at)
-    return config.world({**world.on_call, owner.roster: answer}, world.health)
+    return world_at(config, world, owner, at, now)

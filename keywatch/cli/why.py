@@ -3,9 +3,8 @@
 import click
 
 from keywatch import outlook, why
-from keywatch.cli.app import App, pass_app
+from keywatch.cli.app import App, pass_app, show_json
 from keywatch.cli.completion import names
-from keywatch.cli.looks import show_json
 
 
 @click.command("why")
