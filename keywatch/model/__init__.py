@@ -1,0 +1,93 @@
+"""The words everybody shares: frozen values, no behaviour beyond what a value needs to say what it is.
+
+Every instant is an aware UTC datetime; every span is a timedelta or names its unit.
+"""
+
+from keywatch.model.credentials import MANUAL, PRODUCTION, Credential, InHand, State
+from keywatch.model.episodes import Ack, AckKind, Call, Decision, Episode, Outcome, Planned, Standing, Told
+from keywatch.model.messages import (
+    Blame,
+    Event,
+    Message,
+    MessageKind,
+    MessageState,
+    Outgoing,
+    Rendered,
+    Verdict,
+    VerdictKind,
+)
+from keywatch.model.owners import (
+    FIVE_WORKING_DAYS,
+    OTHER_LADDER,
+    PRODUCTION_LADDER,
+    Calendar,
+    Ladder,
+    Owner,
+    Rules,
+    World,
+)
+from keywatch.model.people import (
+    PROOFS,
+    Duty,
+    Evidence,
+    EvidenceKind,
+    Health,
+    HealthState,
+    OnCall,
+    Person,
+    Route,
+    Trust,
+)
+from keywatch.model.sources import EFFECTIVE, LABELS, Basis, Covered, Deadline, Found, Gap, Scanned
+
+__all__ = [
+    "EFFECTIVE",
+    "FIVE_WORKING_DAYS",
+    "LABELS",
+    "MANUAL",
+    "OTHER_LADDER",
+    "PRODUCTION",
+    "PRODUCTION_LADDER",
+    "PROOFS",
+    "Ack",
+    "AckKind",
+    "Basis",
+    "Blame",
+    "Calendar",
+    "Call",
+    "Covered",
+    "Credential",
+    "Deadline",
+    "Decision",
+    "Duty",
+    "Episode",
+    "Event",
+    "Evidence",
+    "EvidenceKind",
+    "Found",
+    "Gap",
+    "Health",
+    "HealthState",
+    "InHand",
+    "Ladder",
+    "Message",
+    "MessageKind",
+    "MessageState",
+    "OnCall",
+    "Outcome",
+    "Outgoing",
+    "Owner",
+    "Person",
+    "Planned",
+    "Rendered",
+    "Route",
+    "Rules",
+    "Scanned",
+    "Standing",
+    "State",
+    "Told",
+    "Trust",
+    "Verdict",
+    "VerdictKind",
+    "World",
+]
