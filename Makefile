@@ -1,6 +1,7 @@
 # make demo   plays the incident in its own environment
 # make test   the whole test suite
 # make check  format, lint, layers, types
+# make docs   writes docs/commands.md and the answers in README.md anew
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check servers lock wheel clean
+.PHONY: demo test check docs servers lock wheel clean
 
 demo: $(VENV)/.run
 	$(BIN)/keywatch demo
@@ -21,6 +22,9 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+docs: $(VENV)/.dev
+	UPDATE_DOCS=1 $(BIN)/pytest -q tests/test_help.py tests/test_readme.py -k "the_page_says or the_consoles"
 
 servers:
 	tests/servers/build.sh
