@@ -33,6 +33,7 @@ COMMANDS = {
     "who": "Who would be told for an owner, by which route, and why.",
     "why": "What was said about a credential, to whom, and what comes next.",
     "db": "Make or upgrade the store.",
+    "permissions": "The least rights that the configured sources need.",
     "plugins": "The providers, rosters and notifiers that are installed.",
     "completion": "Shell completion for bash, zsh and fish.",
 }
@@ -50,7 +51,7 @@ class LazyGroup(click.Group):
     """A group that imports a command's module only when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(COMMANDS)
+        return [*COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
@@ -62,7 +63,7 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([*COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -35,6 +35,8 @@ class App:
     config_flag: str | None = None
     now_flag: str | None = None
     color: str = "auto"
+    dry: bool = False
+    """Nothing is to be kept, not even how far a rehearsal's clock came."""
     _started: float = field(default_factory=time.monotonic)
     _open: list[Any] = field(default_factory=list)
 
@@ -64,7 +66,13 @@ class App:
 
     def close(self) -> None:
         """Close whatever was opened. A rehearsal remembers how far its clock came."""
-        if "store" in self.__dict__ and "clock" in self.__dict__ and self.rehearsal and sys.exc_info()[0] is None:
+        if (
+            not self.dry
+            and "store" in self.__dict__
+            and "clock" in self.__dict__
+            and self.rehearsal
+            and sys.exc_info()[0] is None
+        ):
             with self.store.write() as tx:
                 tx.set_meta("high_water", text_of(self.clock()))
         for one in reversed(self._open):

@@ -44,8 +44,9 @@ def command(app: App, dry_run: bool, quiet: bool, output: str) -> int:
         return standing
     from keywatch.check import check
 
+    rehearsal, clock, app.dry = app.rehearsal, app.clock, dry_run
     app.reader.close()
-    report = check(config, app.store, app.clock, rehearsal=app.rehearsal, dry_run=dry_run, wait=_wait)
+    report = check(config, app.store, clock, rehearsal=rehearsal, dry_run=dry_run, wait=_wait)
     if output == "json":
         show_json(_payload(app, report))
     elif dry_run:

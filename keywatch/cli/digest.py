@@ -12,6 +12,7 @@ from keywatch.cli.app import App, pass_app, say
 def command(app: App, person: str | None, send: bool) -> int:
     """Preview this week's digest, or send it. `check` sends it by itself when `[digest] at` has come."""
     from keywatch import digest, outlook
+    from keywatch.dispatch import CODE
 
     now = app.now
     if send:
@@ -19,8 +20,9 @@ def command(app: App, person: str | None, send: bool) -> int:
     world = outlook.world(app.config, app.reader, now)
     found = [one for one in digest.digests(app.config, world, app.reader, now) if person in (None, one.person)]
     for one in found:
-        click.echo(f"To: {', '.join(one.routes)}\nSubject: {one.subject}\n\n{digest.text(one)}\n")
-    say(f"{len(found)} readers; the next one goes out {digest.next_at(app.config, now):%a %-d %b %H:%M} UTC")
+        click.echo(f"To: {', '.join(one.routes)}\nSubject: {one.subject}\n\n{digest.text(one).replace(CODE, 'CODE')}\n")
+    due = f"{digest.next_at(app.config, now):%a %-d %b %H:%M} UTC"
+    say(f"{len(found)} reader{'s' * (len(found) != 1)}; the next one goes out {due}")
     return 0
 
 

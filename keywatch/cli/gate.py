@@ -20,7 +20,13 @@ FORMS = {"text": gate.text, "json": gate.payload, "github": gate.annotations}
 @click.option("--within", default="14d", show_default=True, help="Block what expires within this time.")
 @click.option("--owner", default="", help="Judge only what this owner has.")
 @click.option("--service", default="", help="Judge only what this service uses.")
-@click.option("--in-hand", type=click.Choice(["warn", "block"]), default="block", show_default=True)
+@click.option(
+    "--in-hand",
+    type=click.Choice(["warn", "block"]),
+    default="block",
+    show_default=True,
+    help="Whether KW002 blocks where somebody has promised a date.",
+)
 @click.option("--except", "excepted", multiple=True, metavar="NAME", help="Let this one pass, in this run only.")
 @click.option("--reason", default="", metavar="TEXT", help="Why; --except needs it.")
 @click.option("--max-age", default="26h", show_default=True, help="Older data are never a yes.")

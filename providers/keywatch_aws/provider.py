@@ -32,7 +32,7 @@ TRANSIENT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class AwsSettings:
-    """The keys of a `[[source]]` with `provider = "aws"`."""
+    """The keys of a `[[source]]` with `kind = "aws"`."""
 
     regions: tuple[str, ...]
     profile: str = ""

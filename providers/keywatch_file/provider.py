@@ -19,7 +19,7 @@ SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class FileSettings:
-    """The keys of a `[[source]]` with `provider = "file"`."""
+    """The keys of a `[[source]]` with `kind = "file"`."""
 
     path: str
     """A .toml or .csv file, relative to the config."""

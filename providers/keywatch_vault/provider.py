@@ -23,7 +23,7 @@ OWN_REFUSED = "keywatch's own token is not accepted: expired, revoked, or of ano
 
 @dataclass(frozen=True, slots=True)
 class VaultSettings:
-    """The keys of a `[[source]]` with `provider = "vault"`."""
+    """The keys of a `[[source]]` with `kind = "vault"`."""
 
     address: str
     """`https://vault.example.com:8200`."""

@@ -1,7 +1,7 @@
 """On-call shifts from an iCalendar feed: the one thing that PagerDuty, Opsgenie, Grafana, Google and Outlook all give.
 
 [rosters.payments]
-type = "ical"
+kind = "ical"
 url = "env:ONCALL_FEED"                       # an address with a token in it is a secret; a path works too
 person_pattern = "On call: (?P<name>.+)"      # where events have no attendees; events it does not match are no shifts
 level_pattern = "L(\\\\d)"                    # optional, in the summary: level 1 unless it matches

@@ -1,7 +1,7 @@
 """A rotation written down in keywatch.toml: people in turn, handed over at a local time, with swaps.
 
 [rosters.payments]
-type = "rotation"
+kind = "rotation"
 people = ["ana", "bo", "cy"]           # in turn, from the anchor on and backwards from it
 secondary = ["dee", "eli"]             # level 2, optional, handed over at the same time
 anchor = 2026-10-05                    # ana's first day
