@@ -191,6 +191,11 @@ def _play(stage: Stage) -> None:
     stage.check()
     click.echo("\n  One of the mails, as it arrived on Friday:\n")
     _show(*mails[0])
+    _taken(stage)
+
+
+def _taken(stage: Stage) -> None:
+    """Somebody answers, and the episode ends."""
     stage.at(
         "2026-11-17T09:30:00Z", "Tue 17 Nov, 10:30. Bo takes it, with the code of his mail. That proves his route, too:"
     )
