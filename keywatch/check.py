@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from keywatch import collect, digest, ledger, oncall, outlook, snapshot
-from keywatch.config import Config
+from keywatch.config import Config, SourceConfig
 from keywatch.dispatch import Dispatcher, Foreseen, Sent, domain, foreseen
 from keywatch.errors import Exit
 from keywatch.findings import tell
 from keywatch.model import Blame, Credential, Decision, VerdictKind, World
 from keywatch.policy.plan import decide
 from keywatch.policy.reconcile import noticed_overdue
-from keywatch.read import FeedRow, instant_of, text_of
+from keywatch.read import FeedRow, Reader, instant_of, text_of
 from keywatch.store import Store, Tx
 
 FAR_APART = timedelta(hours=1)
@@ -56,37 +56,80 @@ def check(
 ) -> Report:
     """Do everything that is due. `wait` pauses before the retries of a run that comes rarely."""
     report = Report(clock())
-    with store.write() as tx:
-        changed = tx.read.meta("config_hash") != config.digest_hash
-        last_run = instant_of(tx.read.meta("last_run") or None)
-        due = list(config.sources) if changed else collect.due(config, tx.read, report.now)
-        planning = changed or bool(due) or bool(tx.read.due(report.now))
-        rosters = oncall.due(config, tx.read, report.now, planning=planning)
-        known = {ref: tx.read.feed("roster", *_target(config, ref)) for ref in rosters}
-        before = [feed for _, feed in outlook.feeds(config, tx.read) if feed], tx.read.uncovered()
-    scans = [collect.scan(config, source, report.now) for source in due]
-    answers = [oncall.ask(config, ref, known[ref], report.now) for ref in rosters]
+    due = _due(config, store, report.now)
+    scans = [collect.scan(config, source, report.now) for source in due.sources]
+    answers = [oncall.ask(config, ref, feed, report.now) for ref, feed in due.rosters.items()]
     report.asked = [scan.source.name for scan in scans]
     with store.write(plan=True) as tx:
-        oncall.renew(tx, config, answers, report.now)
-        world = outlook.world(config, tx.read, report.now)
-        if changed:
-            ledger.resettle(tx, config, world, report.now)
-        for scan in scans:
-            collect.record(tx, config, world, scan, report.now)
-        tx.set_meta("config_hash", config.digest_hash)
-        tell(tx, config, world, report.now)
-        digest.enqueue_due(tx, config, world, report.now)
+        world = _reconcile(tx, config, due, scans, answers, report.now)
         if dry_run:
             report.planned = plan(tx, config, world, report.now)
             report.foreseen = foreseen(tx, world, report.now)
-            report.feeds, report.world = [feed for _, feed in outlook.feeds(config, tx.read) if feed], world
+            report.feeds, report.world = _feeds(config, tx.read), world
             tx.rollback()
-    if dry_run:
-        report.news = news(report, *before)
-        return report
-    far = last_run is None or report.now - last_run > FAR_APART
-    pause = (REHEARSED_PAUSE if rehearsal else PAUSE) if far else None
+    if not dry_run:
+        far = due.last_run is None or report.now - due.last_run > FAR_APART
+        _deliver(config, store, clock, report, (REHEARSED_PAUSE if rehearsal else PAUSE) if far else None, wait)
+        _record(config, store, clock(), report)
+    report.news = news(report, due.feeds, due.uncovered)
+    return report
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What this run has to fetch, and how things stood before it."""
+
+    changed: bool
+    """The config is another one than at the last run: everything is looked at anew."""
+    sources: list[SourceConfig]
+    rosters: dict[str, FeedRow | None]
+    """By reference, with what was last known."""
+    last_run: datetime | None
+    feeds: list[FeedRow]
+    uncovered: list[str]
+
+
+def _due(config: Config, store: Store, now: datetime) -> Due:
+    with store.write() as tx:
+        changed = tx.read.meta("config_hash") != config.digest_hash
+        sources = list(config.sources) if changed else collect.due(config, tx.read, now)
+        planning = changed or bool(sources) or bool(tx.read.due(now))
+        references = oncall.due(config, tx.read, now, planning=planning)
+        return Due(
+            changed,
+            sources,
+            {ref: tx.read.feed("roster", *_target(config, ref)) for ref in references},
+            instant_of(tx.read.meta("last_run") or None),
+            _feeds(config, tx.read),
+            tx.read.uncovered(),
+        )
+
+
+def _reconcile(
+    tx: Tx, config: Config, due: Due, scans: list[collect.Scan], answers: list[FeedRow], now: datetime
+) -> World:
+    """Write down what sources and rosters said, and what follows for people besides the ladder."""
+    oncall.renew(tx, config, answers, now)
+    world = outlook.world(config, tx.read, now)
+    if due.changed:
+        ledger.resettle(tx, config, world, now)
+    for scan in scans:
+        collect.record(tx, config, world, scan, now)
+    tx.set_meta("config_hash", config.digest_hash)
+    tell(tx, config, world, now)
+    digest.enqueue_due(tx, config, world, now)
+    return world
+
+
+def _deliver(
+    config: Config,
+    store: Store,
+    clock: Callable[[], datetime],
+    report: Report,
+    pause: timedelta | None,
+    wait: Callable[[timedelta], None],
+) -> None:
+    """Send until nothing is due; where runs are far apart, what was put off is tried once more before the end."""
     with Dispatcher(store, config, clock, pause) as dispatcher:
         _until_quiet(config, store, clock, dispatcher, report)
         while pause and (tried := _put_off(report)):
@@ -94,9 +137,10 @@ def check(
             _until_quiet(config, store, clock, dispatcher, report)
             if _put_off(report) == tried:
                 break
-    _record(config, store, clock(), report)
-    report.news = news(report, *before)
-    return report
+
+
+def _feeds(config: Config, reader: Reader) -> list[FeedRow]:
+    return [feed for _, feed in outlook.feeds(config, reader) if feed]
 
 
 def _target(config: Config, reference: str) -> tuple[str, str]:
@@ -152,13 +196,14 @@ def _put_off(report: Report) -> set[int]:
     Whoever a second failure widened a call to has a retry of their own, so there may be several rounds.
     """
     may_pass = (VerdictKind.DEFERRED, VerdictKind.UNREACHABLE, VerdictKind.UNKNOWN)
-    first = {s.message.id for s in report.sent if s.verdict.kind in may_pass and s.message.tries == 1}
-    return first - {s.message.id for s in report.sent if s.message.tries > 1}
+    failed = [s for s in report.sent if s.verdict.kind in may_pass and s.verdict.blame is not Blame.SENDER]
+    again = {s.message.id for s in report.sent if s.message.tries > 1}
+    return {s.message.id for s in failed if s.message.tries == 1} - again
 
 
 def _record(config: Config, store: Store, now: datetime, report: Report) -> None:
     with store.write() as tx:
-        report.feeds = [feed for _, feed in outlook.feeds(config, tx.read) if feed]
+        report.feeds = _feeds(config, tx.read)
         report.uncovered = tx.read.uncovered()
         tx.set_meta("standing", str(int(report.exit_code)))
         tx.set_meta("digest_at", text_of(digest.next_at(config, now)))

@@ -76,7 +76,7 @@ def record(tx: Tx, config: Config, world: World, seen: Scan, now: datetime) -> F
         row = observe(now, known, item, name, first_run=first_run)
         row = ledger.resolve(row, config, world, item.tags)
         _keep(tx, known, row, now, by)
-    lost = absence([row for row in rows.values() if not row.retired_at], seen.listing)
+    lost = absence([row for row in rows.values() if not row.retired_at and not _in_doubt(row, before)], seen.listing)
     for row in lost.unseen:
         _keep(tx, row, unfound(row, now, name, missing=False), now, by)
     for row in lost.missing:
@@ -86,6 +86,13 @@ def record(tx: Tx, config: Config, world: World, seen: Scan, now: datetime) -> F
     if feed.problem and (before is None or before.problem != feed.problem):
         tx.add_event(Event(now, "source", by, by, feed.problem))
     return feed
+
+
+def _in_doubt(row: Credential, before: FeedRow | None) -> bool:
+    """Whether a row was first seen in a listing that was held: it must not make the next one look believable."""
+    if before is None or not before.answer.get("held") or before.complete_at is None or row.first_seen is None:
+        return False
+    return row.first_seen > before.complete_at
 
 
 def _unique(found: Iterable[Found]) -> Iterable[Found]:

@@ -7,6 +7,9 @@ import contextlib
 import io
 import json
 import os
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -93,6 +96,8 @@ class Story:
 
     def run(self, *args: str, expect: int | None = 0) -> Answer:
         """One command at the story's time; its exit code must be `expect` (None: any)."""
+        if os.environ.get("STORY") == "installed":
+            return self._installed(args, expect)
         out, err = io.StringIO(), io.StringIO()
         before, where = dict(os.environ), Path.cwd()
         try:
@@ -106,8 +111,19 @@ class Story:
             os.environ.clear()
             os.environ.update(before)
             os.chdir(where)
-        answer = Answer(code, out.getvalue(), err.getvalue())
-        assert expect in (None, code), f"keywatch {' '.join(args)} at {self.now}: {code}\n{answer.out}\n{answer.err}"
+        return self._expected(args, Answer(code, out.getvalue(), err.getvalue()), expect)
+
+    def _installed(self, args: tuple[str, ...], expect: int | None) -> Answer:
+        """The same through the installed command, one process each (`STORY=installed`): slower, nothing shared."""
+        env = {name: value for name, value in os.environ.items() if not name.startswith("KEYWATCH_")}
+        env["KEYWATCH_NOW"] = self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        command = Path(sys.executable).with_name("keywatch")
+        done = subprocess.run([command, *args], cwd=self.folder, env=env, capture_output=True, text=True, check=False)
+        return self._expected(args, Answer(done.returncode, done.stdout, done.stderr), expect)
+
+    def _expected(self, args: tuple[str, ...], answer: Answer, expect: int | None) -> Answer:
+        said = f"keywatch {' '.join(args)} at {self.now}: {answer.code}\n{answer.out}\n{answer.err}"
+        assert expect in (None, answer.code), said
         return answer
 
     def at(self, text: str) -> "Story":
@@ -137,6 +153,43 @@ class Story:
         mails = self.server.received[self._seen :]
         self._seen = len(self.server.received)
         return [mail for mail in mails if person is None or mail.to.partition("@")[0] == person]
+
+    def spawn(self, *args: str, before: str = "") -> "subprocess.Popen[str]":
+        """The same command at the story's time as a process of its own; `before`: code it runs first."""
+        code = f"{before}\nimport sys\nfrom keywatch.cli import main\nmain(sys.argv[1:])"
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("KEYWATCH_")}
+        return subprocess.Popen(
+            [sys.executable, "-c", code, *args],
+            cwd=self.folder,
+            env=clean | {"KEYWATCH_NOW": self.now.strftime("%Y-%m-%dT%H:%M:%SZ")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, question: str, *values: object) -> list[tuple[Any, ...]]:
+        """Look into the store behind the program's back."""
+        with contextlib.closing(sqlite3.connect(self.folder / "keywatch.db")) as connection:
+            return connection.execute(question, values).fetchall()
+
+    def dump(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of every table; the values of `meta` are tables of their own."""
+        tables = [name for (name,) in self.ask("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        rows = {name: sorted(self.ask(f'SELECT * FROM "{name}"'), key=repr) for name in tables if name != "meta"}
+        return rows | {f"meta {name}": [(value,)] for name, value in self.ask("SELECT name, value FROM meta")}
+
+    def rewrite(self, old: str, new: str) -> None:
+        """Change the config as an editor does; `old` must be there."""
+        path = self.folder / "keywatch.toml"
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def serve(self, server: SmtpServer) -> None:
+        """Another mail server answers from now on: one that was started with the port of the first."""
+        self.server.stop()
+        server.start()
+        self.server, self._seen = server, 0
 
     def add(self, name: str = "paygate-api", expires: str = "2026-12-19", lead: str = "21bd", *more: str) -> Answer:
         """Register a credential of the payments team."""
