@@ -1,5 +1,6 @@
 # make demo   plays the incident in its own environment
 # make test   the whole test suite
+# make worlds 120 days of an installation, at three rhythms
 # make check  format, lint, layers, types
 # make docs   writes docs/commands.md and the answers in README.md anew
 PYTHON ?= python3
@@ -9,13 +10,17 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check docs servers lock wheel clean
+.PHONY: demo test worlds check docs servers lock wheel clean
 
 demo: $(VENV)/.run
 	$(BIN)/keywatch demo
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n auto --dist loadgroup -q $(ARGS)
+	$(BIN)/pytest -n auto --dist loadgroup -q -m "not slow" $(ARGS)
+
+# Whole lives of installations, run after run; minutes, not seconds.
+worlds: $(VENV)/.dev
+	$(BIN)/pytest -n auto -q -m slow $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
