@@ -1,6 +1,8 @@
 """Working days: when an owner's people can work, and when they may be spoken to."""
 
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
+from functools import partial
 
 from keywatch.dates import start_of
 from keywatch.errors import DateError
@@ -33,43 +35,32 @@ def working_day_before(calendar: Calendar, day: date) -> date:
 
 def open_day_before(calendar: Calendar, day: date) -> date:
     """`day` itself if messages may go out on it, else the nearest such day before it."""
-    for back in range(_FAR):
-        if is_open(calendar, day - back * DAY):
-            return day - back * DAY
-    raise _never_open()
+    return _nth(day, -DAY, 1, partial(is_open, calendar))
 
 
 def nth_working_day_back(calendar: Calendar, day: date, count: int) -> date:
     """The `count`-th working day counting back from `day`, which counts if it is one."""
-    left = count
-    for back in range(_FAR):
-        candidate = day - back * DAY
-        if is_working(calendar, candidate):
-            left -= 1
-            if left == 0:
-                return candidate
-    raise _never_open()
+    return _nth(day, -DAY, count, partial(is_working, calendar))
 
 
 def open_days_after(calendar: Calendar, day: date, count: int) -> date:
     """The `count`-th day after `day` on which messages may go out."""
-    left = count
-    for ahead in range(1, _FAR):
-        if is_open(calendar, day + ahead * DAY):
-            left -= 1
-            if left == 0:
-                return day + ahead * DAY
-    raise _never_open()
+    return _nth(day + DAY, DAY, count, partial(is_open, calendar))
 
 
 def working_days_after(calendar: Calendar, day: date, count: int) -> date:
     """The `count`-th working day after `day`."""
+    return _nth(day + DAY, DAY, count, partial(is_working, calendar))
+
+
+def _nth(first: date, step: timedelta, count: int, counts: Callable[[date], bool]) -> date:
+    """The `count`-th day that counts, from `first` on in steps of a day."""
     left = count
-    for ahead in range(1, _FAR):
-        if is_working(calendar, day + ahead * DAY):
-            left -= 1
-            if left == 0:
-                return day + ahead * DAY
+    for n in range(_FAR):
+        day = first + n * step
+        left -= counts(day)
+        if left == 0:
+            return day
     raise _never_open()
 
 
