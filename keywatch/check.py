@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from keywatch import collect, digest, ledger, oncall, outlook, snapshot
-from keywatch.config import Config, SourceConfig
+from keywatch import collect, digest, ledger, oncall, outlook, plugins, snapshot
+from keywatch.config import Config, SourceConfig, build
 from keywatch.dispatch import Dispatcher, Foreseen, Sent, domain, foreseen
-from keywatch.errors import Exit
+from keywatch.errors import ConfigError, Exit, KeywatchError
 from keywatch.findings import tell
 from keywatch.model import Blame, Credential, Decision, VerdictKind, World
 from keywatch.policy.plan import decide
@@ -36,6 +36,8 @@ class Report:
     uncovered: list[str] = field(default_factory=list)
     news: list[str] = field(default_factory=list)
     """What went wrong in this run and had not before, one line each; what recovered, too."""
+    next_look: datetime | None = None
+    """Before this instant no rule will speak, unless something changes."""
     world: World | None = None
 
     @property
@@ -55,6 +57,7 @@ def check(
     wait: Callable[[timedelta], None] = lambda _: None,
 ) -> Report:
     """Do everything that is due. `wait` pauses before the retries of a run that comes rarely."""
+    refuse_bad_tables(config)
     report = Report(clock())
     due = _due(config, store, report.now)
     scans = [collect.scan(config, source, report.now) for source in due.sources]
@@ -65,7 +68,7 @@ def check(
         if dry_run:
             report.planned = plan(tx, config, world, report.now)
             report.foreseen = foreseen(tx, world, report.now)
-            report.feeds, report.world = _feeds(config, tx.read), world
+            report.feeds, report.world, report.next_look = _feeds(config, tx.read), world, tx.read.next_look()
             tx.rollback()
     if not dry_run:
         far = due.last_run is None or report.now - due.last_run > FAR_APART
@@ -73,6 +76,26 @@ def check(
         _record(config, store, clock(), report)
     report.news = news(report, due.feeds, due.uncovered)
     return report
+
+
+def refuse_bad_tables(config: Config) -> None:
+    """The tables of plugins are config too: a typing mistake in one stops the run before it does anything.
+
+    Raises:
+        ConfigError: every problem of every source's and roster's table.
+    """
+    problems: list[str] = []
+    tables = [("providers", one.kind, one.settings, f"source.{one.name}") for one in config.sources]
+    tables += [("rosters", one.kind, one.settings, f"rosters.{one.name}") for one in config.rosters.values()]
+    for shelf, kind, table, where in tables:
+        try:
+            build(plugins.load(shelf, kind).Settings, table, where, str(config.path))
+        except ConfigError as bad:
+            problems += bad.problems
+        except KeywatchError as bad:
+            problems.append(f"[{where}] kind: {bad.what}; {bad.hint}")
+    if problems:
+        raise ConfigError(str(config.path), problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +227,7 @@ def _put_off(report: Report) -> set[int]:
 def _record(config: Config, store: Store, now: datetime, report: Report) -> None:
     with store.write() as tx:
         report.feeds = _feeds(config, tx.read)
-        report.uncovered = tx.read.uncovered()
+        report.uncovered, report.next_look = tx.read.uncovered(), tx.read.next_look()
         tx.set_meta("standing", str(int(report.exit_code)))
         tx.set_meta("digest_at", text_of(digest.next_at(config, now)))
         tx.read.mark_run(report.now, now)

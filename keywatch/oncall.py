@@ -73,6 +73,9 @@ def ask(config: Config, reference: str, known: FeedRow | None, now: datetime) ->
         return replace(feed, problem=f"{problem.kind}: {problem.what}")
     except KeywatchError as problem:
         return replace(feed, problem=problem.what)
+    except ImportError as problem:
+        extra = "pip install 'keywatch[calendar]'" if roster.kind == "ical" else "install what it needs"
+        return replace(feed, problem=f"{roster.kind} rosters cannot be read here: {problem}; {extra}")
     except Exception as problem:  # noqa: BLE001  # a plugin's mistake must not stop a reminder
         return replace(feed, problem=clean(f"nonsense: {type(problem).__name__}: {problem}"))
     return replace(feed, complete_at=now, problem="", answer=answer)

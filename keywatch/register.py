@@ -7,6 +7,7 @@ the end of a credential `ending`'s.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from keywatch import dates, ledger
 from keywatch.config import Config
@@ -178,7 +179,9 @@ def edit(
     if said.never:
         changed = endless(changed, now)
     changed = _relabelled(changed, said)
-    told = "; ".join(f"{what}: {old} → {new}" for what, old, new in changes(row, _resolved(config, world, changed)))
+    told = "; ".join(
+        f"{what}: {old} → {new}" for what, old, new in changes(row, _resolved(config, world, changed), config.zone)
+    )
     return keep(tx, config, world, changed, who, now, "edited", told or "confirmed as it is")
 
 
@@ -216,10 +219,10 @@ def _relabelled(row: Credential, said: Said) -> Credential:
     return row if said.automatic is None else replace(row, automatic=said.automatic, overdue_seen=None)
 
 
-def changes(old: Credential, new: Credential) -> list[tuple[str, str, str]]:
-    """(what, before, now) of everything that differs and that people care for."""
+def changes(old: Credential, new: Credential, zone: ZoneInfo) -> list[tuple[str, str, str]]:
+    """(what, before, now) of everything that differs and that people care for; dates as `zone` reads them."""
     pairs = {
-        "expires": (_day(old), _day(new)),
+        "expires": (_day(old, zone), _day(new, zone)),
         "issued": tuple(f"{one.issued:%Y-%m-%d}" if one.issued else "unknown" for one in (old, new)),
         "automatic": tuple("yes" if one.automatic else "no" for one in (old, new)),
         "confirmed": tuple("no" if one.unconfirmed else "yes" for one in (old, new)),
@@ -229,11 +232,11 @@ def changes(old: Credential, new: Credential) -> list[tuple[str, str, str]]:
     return [(what, before, now) for what, (before, now) in pairs.items() if before != now]
 
 
-def _day(row: Credential) -> str:
+def _day(row: Credential, zone: ZoneInfo) -> str:
     if row.expires_at is None:
         return "never" if row.never else "undated"
-    at = row.expires_at
-    return f"{at:%Y-%m-%dT%H:%MZ}"
+    at = row.expires_at.astimezone(zone)
+    return f"{at:%Y-%m-%d}" if (at.hour, at.minute) == (0, 0) else f"{at:%Y-%m-%d %H:%M}"
 
 
 def renew(
@@ -268,5 +271,5 @@ def renew(
         changed_at=now,
     )
     fresh = dated(fresh, expires, f"renew by {who.name}", now) if expires else endless(fresh, now)
-    text = f"version {row.version} → {version}, expires {_day(fresh)} (was {_day(row)})"
+    text = f"version {row.version} → {version}, expires {_day(fresh, config.zone)} (was {_day(row, config.zone)})"
     return keep(tx, config, world, replace(fresh, changed_at=now), who, now, "version", text)

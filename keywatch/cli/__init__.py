@@ -68,6 +68,13 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            raise click.UsageError(
+                f"there is no command '{args[0]}'" + (f": did you mean '{near[0]}'?" if near else ""), ctx
+            )
         name, command, rest = super().resolve_command(ctx, args)
         return (command.name if command else name), command, rest
 

@@ -163,7 +163,8 @@ def day(one: date, now: datetime | None = None) -> str:
 def _notes(row: Credential, seen: World, zone: ZoneInfo, now: datetime) -> Any:
     """What is unusual and should not go unseen."""
     if row.expires_at and row.expires_at <= now:
-        yield f"it has expired already, {day(row.expires_at.astimezone(zone).date())} {row.expires_at:%Y}"
+        local = row.expires_at.astimezone(zone)
+        yield f"it has expired already, {day(local.date())} {local:%Y}"
     if not row.owner:
         yield f"nobody owns it, so {seen.keeper} is told: `keywatch edit {row.name} --owner NAME`"
     if row.expires_at is None and not row.never:

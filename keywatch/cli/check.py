@@ -50,10 +50,10 @@ def command(app: App, dry_run: bool, quiet: bool, output: str) -> int:
     if output == "json":
         show_json(_payload(app, report))
     elif dry_run:
-        _print_dry(report)
+        _print_dry(app, report)
     else:
-        _print(report, quiet)
-    return int(report.exit_code) if not dry_run else Exit.WELL
+        _print(app, report, quiet)
+    return int(report.exit_code)
 
 
 def _idle(app: App) -> bool:
@@ -121,7 +121,12 @@ def _message(message: "Message", items: "Iterable[Item]") -> dict[str, Any]:
     }
 
 
-def _print(report: "Report", quiet: bool) -> None:
+def _next(app: App, report: "Report") -> str:
+    at = report.next_look
+    return f"; the rules look again {at.astimezone(app.config.zone):%a %-d %b %H:%M}" if at else ""
+
+
+def _print(app: App, report: "Report", quiet: bool) -> None:
     for line in report.news[:LONGEST]:
         say(line)
     if len(report.news) > LONGEST:
@@ -136,7 +141,7 @@ def _print(report: "Report", quiet: bool) -> None:
         said = f"{sent.verdict.kind.value} {sent.verdict.code}".strip()
         click.echo(f"{said}: {what} → {sent.message.person or 'everybody'} by {sent.message.route}")
     if not report.sent:
-        click.echo("nobody had to be told")
+        click.echo(f"nobody had to be told{_next(app, report)}")
     if report.exit_code is Exit.BAD:
         say(f"uncovered: {_some(report.uncovered)}: nobody who counts has accepted it; `keywatch why NAME`")
 
@@ -145,7 +150,7 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
-def _print_dry(report: "Report") -> None:
+def _print_dry(app: App, report: "Report") -> None:
     for line in report.news[:LONGEST]:
         say(line)
     if len(report.news) > LONGEST:
@@ -159,4 +164,6 @@ def _print_dry(report: "Report") -> None:
             click.echo(f"{one.message.kind} → {who} by {one.route.name}")
     people = {one.message.person for one in report.foreseen if one.message.person}
     pages = sum(one.route.page for one in report.foreseen)
+    if not report.foreseen:
+        click.echo(f"nobody would be told now{_next(app, report)}")
     click.echo(f"would send {len(report.foreseen)} messages to {len(people)} people, {pages} pages")

@@ -21,7 +21,7 @@ def command(app: App, person: str | None, send: bool) -> int:
     found = [one for one in digest.digests(app.config, world, app.reader, now) if person in (None, one.person)]
     for one in found:
         click.echo(f"To: {', '.join(one.routes)}\nSubject: {one.subject}\n\n{digest.text(one).replace(CODE, 'CODE')}\n")
-    due = f"{digest.next_at(app.config, now):%a %-d %b %H:%M} UTC"
+    due = f"{digest.next_at(app.config, now).astimezone(app.config.zone):%a %-d %b %H:%M}"
     say(f"{len(found)} reader{'s' * (len(found) != 1)}; the next one goes out {due}")
     return 0
 

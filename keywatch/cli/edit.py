@@ -4,6 +4,7 @@ import click
 
 from keywatch.cli.answers import answer, label_options, said, speaker
 from keywatch.cli.app import App, pass_app
+from keywatch.cli.looks import zone_of
 from keywatch.errors import KeywatchError
 
 
@@ -47,5 +48,5 @@ def command(
         seen = world(app.config, tx.read, now)
         known = tx.read.credentials_by_id([old.id], now)[old.id]
         row = register.edit(tx, app.config, seen, known, what, who, now, same_date=same_date)
-    lines = [f"{field}: {before} → {after}" for field, before, after in register.changes(known, row)]
+    lines = [f"{field}: {before} → {after}" for field, before, after in register.changes(known, row, zone_of(app, row))]
     answer(app, row, now, output, "edited", lines or ["nothing changed by that"])

@@ -5,6 +5,7 @@ import click
 from keywatch import dates
 from keywatch.cli.answers import answer, speaker
 from keywatch.cli.app import App, pass_app, say
+from keywatch.cli.looks import zone_of
 
 
 @click.command("renew")
@@ -32,5 +33,5 @@ def command(app: App, name: str, expires: str, issued: str | None, by: str | Non
         row = register.renew(tx, app.config, seen, known, at, born, who, now)
     if at and known.expires_at and at <= known.expires_at:
         say(f"note: that is no later than before ({known.expires_at.astimezone(app.config.zone):%Y-%m-%d})")
-    lines = [f"{field}: {before} → {after}" for field, before, after in register.changes(known, row)]
+    lines = [f"{field}: {before} → {after}" for field, before, after in register.changes(known, row, zone_of(app, row))]
     answer(app, row, now, output, "renewed", lines)

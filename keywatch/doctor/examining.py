@@ -1,5 +1,6 @@
 """Store, timer, mail, labels, sources and routes; who else looks at what is named in `examine`."""
 
+import socket
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +23,18 @@ def examine(patient: Patient, *, offline: bool) -> list[Check]:
     """Look at everything; `offline` leaves out what asks the network."""
     parts = [_store, _mail, last_resort, owners, unknown_owners, _lacking, _feeds, _orphans, _routes, secrets]
     found = [check for part in parts for check in part(patient)]
-    return found if offline else [*found, *_preflight(patient)]
+    return found if offline else [*found, *_mail_server(patient), *_preflight(patient)]
+
+
+def _mail_server(patient: Patient) -> Iterator[Check]:
+    mail = patient.config.mail
+    if mail is None:
+        return
+    try:
+        socket.create_connection((mail.host, mail.port), timeout=5).close()
+    except OSError as problem:
+        what = f"no mail can leave now: {mail.host}:{mail.port} does not answer ({problem.strerror or problem})"
+        yield Check(Mark.PROBLEM, what, "look at [mail] smtp, and at that server")
 
 
 def _store(patient: Patient) -> Iterator[Check]:
@@ -46,7 +58,7 @@ def _mail(patient: Patient) -> Iterator[Check]:
             Mark.PROBLEM, "[mail] is not configured: no mail can leave", 'give it `from` and `smtp = "smtp://…"`'
         )
         return
-    yield Check(Mark.FINE, f"mail leaves by {mail.host}:{mail.port} as {mail.sender}")
+    yield Check(Mark.FINE, f"mail is to leave by {mail.host}:{mail.port} as {mail.sender}")
     for text in (mail.user, mail.password):
         yield from _resolvable("[mail]", text, patient.config.base)
 

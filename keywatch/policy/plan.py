@@ -245,13 +245,15 @@ def _follow(case: Case) -> Decision:
 
 
 def _climbed(case: Case, call: Call) -> tuple[int, list[Planned]]:
-    """The rung after the climbs that are due, and who joins by them. A rung that adds nobody does not cost a wait."""
-    rung, used = case.episode.rung, {told.route for told in call.told}
-    adding: list[Planned] = []
-    while not adding and call.asks and rung < case.ceiling and _climb_due(case, case.episode.rung):
+    """The rung after the climbs that are due, and who joins by them. A rung without new people does not cost a wait."""
+    rung, adding = case.episode.rung, list[Planned]()
+    used, heard = {told.route for told in call.told}, {told.person for told in call.told}
+    while call.asks and rung < case.ceiling and _climb_due(case, case.episode.rung):
         rung += 1
         reach = audience.starting_rung(case.owner, case.world, case.now, rung)
         adding = _unused(audience.audience(case.owner, case.world, case.now, reach, pages=case.urgent), used)
+        if any(planned.person not in heard for planned in adding):
+            break
     return rung, adding
 
 

@@ -179,6 +179,10 @@ class Reader(Credentials, Episodes):
         )
         return [row["name"] for row in rows]
 
+    def next_look(self) -> datetime | None:
+        """The earliest instant at which a rule could speak of any credential; it may be early, never late."""
+        return instant_of(self.rows("min(next_at) AS at", "FROM credential WHERE retired_at IS NULL")[0]["at"])
+
     def idle(self, now: datetime, config_hash: str) -> bool:
         """Whether a run at `now` has nothing to do: nothing fetched, said, sent or reclaimed, the same config."""
         if self.meta("config_hash") != config_hash:

@@ -16,6 +16,7 @@ import pytest
 from keywatch import oncall, outlook
 from keywatch.model import Decision, Evidence, EvidenceKind, Planned
 from tests.cli_read.house import FORMULA, HOSTILE, NOW, TOML, House, make
+from tests.servers.smtp import SmtpServer
 
 HIDDEN = set("\x1b\u202e\x9b\r\t")
 DAY = timedelta(days=1)
@@ -324,8 +325,14 @@ def test_doctor_is_green_where_all_is_well(house: House) -> None:
     house.ran()
     rendered(house)
     env = {"OPS_PHONE_URL": "json://example.com"}
-    assert problems(house, **env) == []
-    assert house.run("doctor", env=env).code == 0
+    with SmtpServer({}) as server:
+        toml = house.folder / "keywatch.toml"
+        toml.write_text(toml.read_text(encoding="utf-8").replace(":2525", f":{server.port}"), encoding="utf-8")
+        house.ran()
+        assert problems(house, **env) == []
+        assert house.run("doctor", env=env).code == 0
+    (down,) = problems(house, **env)
+    assert down.startswith(f"no mail can leave now: localhost:{server.port} does not answer")
 
 
 def test_doctor_names_what_is_wrong(full: House) -> None:

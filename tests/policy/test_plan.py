@@ -141,6 +141,15 @@ def test_what_was_superseded_is_not_superseded_twice() -> None:
     assert said_at("2026-12-17 12:00", open_).superseded == ()
 
 
+def test_what_is_only_silent_is_not_superseded() -> None:
+    """In hand, `last` speaks; the question about a renewal that came after it is kept for later."""
+    row = credential(END, unconfirmed="v2", changed_at=madrid("2026-12-18 06:00"))
+    ack = promise(madrid("2026-12-17 10:00"), madrid("2026-12-19"))
+    said = said_at("2026-12-18 07:00", replace(episode(row, madrid("2026-12-17")), acks=(ack,)), row)
+    assert said.stage == "last@2026-12-18"
+    assert "renewed@2026-12-18" not in said.superseded
+
+
 # --------------------------------------------------------------------------- the climb clock
 
 
@@ -235,6 +244,15 @@ def test_before_the_expiry_the_hour_is_shared_out_too() -> None:
     ]
 
 
+def test_what_only_late_allows_waits_for_nine_of_a_working_day() -> None:
+    """Unanswered since Monday at rung 2, LATE from Saturday's midnight on: rung 3 joins on Monday, nobody is woken."""
+    row = credential(madrid("2026-12-25"))
+    assert row.late_at == madrid("2026-12-19")
+    open_ = asked("2d@2026-12-16", "2026-12-14 09:00", 2, row)
+    found = climbs(row, open_, "2026-12-18 12:00", "2026-12-22")
+    assert found == [(madrid("2026-12-21 09:00"), 3)]
+
+
 def test_the_clock_starts_with_an_acceptance_and_not_with_a_call() -> None:
     """Everything is still pending or waiting: silence does not count yet."""
     moment = madrid("2026-12-18 00:00")
@@ -278,6 +296,16 @@ def test_a_rung_that_adds_nobody_does_not_cost_a_wait() -> None:
     open_, _ = run(madrid("2026-12-18 00:00"), ROW, episode(ROW), place)
     said = said_at("2026-12-18 01:00", open_, place=place)
     assert (said.rung, routes(said)) == (4, ["lars", PAGER])
+
+
+def test_another_route_of_somebody_who_heard_does_not_delay_the_climb() -> None:
+    """The fallback is dead and ana is not proven any more: her mail is added, and lars is told in the same hour."""
+    chat = Route("ana-chat", "ana", transport="slack")
+    open_, _ = run(madrid("2026-12-18 00:00"), ROW, episode(ROW), world(dead=["fay"], unproven=["ana"], routes=[chat]))
+    assert "ana" not in {t.route for t in open_.calls[-1].told}
+    place = world(dead=["fay"], unproven=["ana", "ana-chat"], routes=[chat])
+    said = said_at("2026-12-18 01:00", open_, place=place)
+    assert (said.rung, routes(said)) == (4, ["ana", "lars", PAGER])
 
 
 def test_the_last_rung_uses_its_pages_whatever_their_person_has_had() -> None:
@@ -412,6 +440,8 @@ def test_in_hand_only_the_end_speaks() -> None:
     assert heard == []
     assert said_at("2026-12-18 00:00", open_).stage == "last@2026-12-18"
     assert said_at("2026-12-19 00:00", open_).stage == "expired@2026-12-19"
+    open_, _ = run(madrid("2026-12-18 00:00"), ROW, open_, WORLD)
+    assert routes(said_at("2026-12-18 01:00", open_)) == ["fay"]
 
 
 def test_whoever_takes_the_last_call_stops_its_climb() -> None:
@@ -419,6 +449,45 @@ def test_whoever_takes_the_last_call_stops_its_climb() -> None:
     open_, _ = run(madrid("2026-12-18 00:00"), ROW, episode(ROW), WORLD)
     open_ = answered(open_, promise(madrid("2026-12-18 00:10"), madrid("2026-12-19"), kind=AckKind.BEGUN))
     assert not adds(said_at("2026-12-18 03:00", open_))
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ("2026-11-20 10:00", "2026-11-25 09:00"),
+        ("2026-11-25 09:00", "2026-11-30 09:00"),
+        ("2026-12-07 11:00", "2026-12-08 23:00"),
+        ("2026-12-08 23:00", "2026-12-09 09:00"),
+        ("2026-12-15 10:00", "2026-12-16 09:00"),
+    ],
+)
+def test_when_to_look_again(now: str, expected: str) -> None:
+    """The hand-over of duty, the next stage, the end of a promise, the lapse after it, the next day of LATE."""
+    place = world(rota=roster(until=madrid("2026-11-25 09:00")))
+    ack = promise(madrid("2026-12-07 10:00"), madrid("2026-12-08 23:00"), "cy")
+    held = replace(until(now, place=place), acks=(ack,)) if now > "2026-12-07" else until(now, place=place)
+    open_, _ = run(madrid(now), ROW, held, place)
+    assert said_at(now, open_, place=place).next_at == madrid(expected)
+
+
+def test_the_beginning_of_start_is_an_instant_to_look_at() -> None:
+    """The exact 7d stage falls on the day of a lapse and is not said; silence may climb from then on all the same."""
+    row = credential(madrid("2026-12-19 06:30"), "36h")
+    assert row.start_from == madrid("2026-12-10 18:30")
+    open_ = replace(episode(row, madrid("2026-12-08")), acks=(promise(madrid("2026-12-08"), madrid("2026-12-10")),))
+    open_, _ = run(madrid("2026-12-10 10:00"), row, open_, WORLD)
+    assert [one.stage for one in open_.calls if one.told] == ["lapsed@2026-12-09"]
+    assert said_at("2026-12-10 10:00", open_, row).next_at == row.start_from
+    assert climbs(row, open_, "2026-12-10 11:00", "2026-12-15") == [(madrid("2026-12-14 07:00"), 2)]
+
+
+def test_the_end_of_an_adoption_is_an_instant_to_look_at() -> None:
+    """Asked again by `moved` inside the week: silence may climb from the end of the week on."""
+    open_ = replace(adopted(ROW, madrid("2026-12-26 13:00")), moved_at=madrid("2026-12-28 11:00"))
+    open_, _ = run(madrid("2026-12-28 12:00"), ROW, open_, WORLD)
+    quiet = said_at("2026-12-28 13:00", open_)
+    assert (adds(quiet), quiet.next_at) == (False, madrid("2027-01-02 13:00"))
+    assert said_at("2027-01-02 13:00", open_).rung == 3
 
 
 # --------------------------------------------------------------------------- silences

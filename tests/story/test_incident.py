@@ -97,3 +97,15 @@ def test_suspects_of_the_checkout_post_mortem(story: Story) -> None:
     answer = story.run("suspects", "--service", "checkout", "--since", "2h")
     assert "none of 2 expired or changed since" in answer.out
     assert "next paygate-api in 59 d" in answer.out
+
+
+def test_a_lesser_answer_takes_nothing_back(story: Story) -> None:
+    """Who promised `--begun` until a date and then answers a later message without one keeps the longer promise."""
+    story.at("2026-11-13 07:30")
+    story.add("paygate-api", EXPIRES, LEAD)
+    story.at("2026-11-13 08:00")
+    code = next(message["code"] for message in story.check() if message["person"] == "ana")
+    story.run("ack", code, "--begun", "--until", "2026-11-18")
+    story.run("ack", code)
+    held = story.state()["in_hand"]
+    assert (held["person"], held["until"]) == ("ana", "2026-11-18T23:00:00Z")

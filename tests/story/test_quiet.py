@@ -64,13 +64,29 @@ def test_cron_mails_mean_something(story: Story) -> None:
 
 def test_a_standing_trouble_is_printed_once(story: Story) -> None:
     """A roster that went away is news in the first run that sees it; its exit code stays, the words do not repeat."""
-    story.rewrite('kind = "rotation"', 'kind = "nonesuch"')
+    rotation = """kind = "rotation"
+timezone = "Europe/Madrid"
+people = ["ana", "bo"]
+anchor = 2026-10-05
+at = 09:00:00
+every_days = 365"""
+    story.rewrite(rotation, 'kind = "ical"\nurl = "gone.ics"')
     story.add()
     first = story.run("check", "-q", expect=3)
     assert "roster payments: " in first.err
     story.at("2026-10-05 09:00")
     again = story.run("check", "-q", expect=3)
     assert again.out + again.err == ""
+
+
+def test_a_bad_table_of_a_plugin_stops_the_run(story: Story) -> None:
+    """A typing mistake in a plugin's own table is a mistake in the config: exit 2, and nothing is done."""
+    story.add()
+    before = story.dump()
+    story.rewrite("every_days", "every_day")
+    answer = story.run("check", expect=2)
+    assert "[rosters.payments] every_day: unknown key (did you mean 'every_days'?)" in answer.err
+    assert differences(before, story.dump()) == set()
 
 
 def test_a_dry_run_names_everybody_and_changes_nothing(story: Story) -> None:
