@@ -1,5 +1,6 @@
 """One run: collect, reconcile, plan, enqueue, dispatch, record. Everything else is called from here, in that order."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -180,6 +181,7 @@ def _until_quiet(
         with store.write(plan=True) as tx:
             world = outlook.world(config, tx.read, now)
             planned = plan(tx, config, world, now)
+        sys.audit("keywatch.run.planned", len(planned))
         sent = dispatcher.run(world)
         report.planned += planned
         report.sent += sent
@@ -232,6 +234,8 @@ def _record(config: Config, store: Store, now: datetime, report: Report) -> None
         tx.set_meta("digest_at", text_of(digest.next_at(config, now)))
         tx.read.mark_run(report.now, now)
         snapshot.leave(tx, config, now, changed=bool(report.sent or report.planned or report.asked))
+        sys.audit("keywatch.snapshot.written")
+    sys.audit("keywatch.run.recorded")
 
 
 def news(report: Report, feeds: list[FeedRow], uncovered: list[str]) -> list[str]:

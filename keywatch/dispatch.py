@@ -5,6 +5,7 @@ No transaction is open while the network is; the attempt is in the store before 
 
 import json
 import logging
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -105,8 +106,11 @@ class Dispatcher:
         if claimed is None:
             return None
         message, n, route, items, outgoing = claimed
+        sys.audit("keywatch.message.sending", message.id, n)
         verdict = self._send(route, outgoing)
+        sys.audit("keywatch.message.sent", message.id, n, verdict.kind.value)
         self._settle(message, n, route, verdict)
+        sys.audit("keywatch.message.settled", message.id, n)
         return Sent(message, verdict, items)
 
     def _claim(self, world: World) -> tuple[Message, int, Route, tuple[Item, ...], Outgoing] | None:

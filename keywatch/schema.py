@@ -7,6 +7,7 @@ one transaction, and before it the file is copied.
 import os
 import secrets
 import sqlite3
+import sys
 import uuid
 from datetime import datetime
 from importlib import resources
@@ -46,7 +47,9 @@ def create(url: str, *, rehearsal: bool, now: datetime) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _empty_database(draft)
         _fill(f"sqlite:///{draft}", rehearsal, now)
+        sys.audit("keywatch.schema.filled")
         os.link(draft, path)
+        sys.audit("keywatch.schema.linked")
     except FileExistsError:
         raise StoreError(f"there is a file already: {path}", "nothing was done", Exit.USAGE) from None
     except OSError as problem:
@@ -101,6 +104,7 @@ def upgrade(url: str, scripts: Path | None = None) -> Path | None:
         raise StoreError(f"{place_of(url)} is newer than this keywatch (revision {found})", "update keywatch here")
     path = path_of(url)
     copy = _copy(path, found) if path else None
+    sys.audit("keywatch.schema.copied")
     _migrate(url, scripts)
     return copy
 

@@ -4,6 +4,7 @@ SQLite: one writer at a time (`BEGIN IMMEDIATE`), WAL, and a commit that survive
 transactions; planning and settling take one advisory lock, claiming skips locked rows.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Self
@@ -65,12 +66,16 @@ class Store:
             StoreError: busy, read-only, full, damaged, or by now newer than this program (exit 3).
             ValueError: a naive instant.
         """
-        with suppress(Undone), translated(self.place), self.engine.begin() as connection:
-            tx = Tx(connection, Reader(driver_of(connection), connection.dialect.name, self.place))
-            _refuse_newer(tx.read)
-            if plan:
-                tx.take_turns()
-            yield tx
+        with suppress(Undone), translated(self.place):
+            with self.engine.begin() as connection:
+                sys.audit("keywatch.store.begun")
+                tx = Tx(connection, Reader(driver_of(connection), connection.dialect.name, self.place))
+                _refuse_newer(tx.read)
+                if plan:
+                    tx.take_turns()
+                yield tx
+                sys.audit("keywatch.store.committing")
+            sys.audit("keywatch.store.committed")
 
 
 def engine_for(url: str, *, foreign_keys: bool = True) -> Engine:

@@ -4,9 +4,11 @@
 `alembic -x url=sqlite:///dev.db revision --autogenerate -m "what changes"`.
 """
 
-from typing import Literal
+import sys
+from typing import Any, Literal
 
 from alembic import context
+from sqlalchemy import event
 
 from keywatch.store import engine_for, metadata
 from keywatch.store.writing import PLAN_LOCK
@@ -19,6 +21,10 @@ def _spell(kind: str, thing: object, _: object) -> str | Literal[False]:
     return SPELLED_OUT.get(type(thing).__name__, False) if kind == "type" else False
 
 
+def _marked(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    sys.audit("keywatch.schema.statement", statement)
+
+
 def run() -> None:
     """Migrate inside one transaction: a kill leaves the old schema or the new one, never half of it."""
     url = context.config.attributes.get("url") or context.get_x_argument(as_dictionary=True)["url"]
@@ -26,6 +32,7 @@ def run() -> None:
     try:
         with engine.connect() as connection:
             sqlite = connection.dialect.name == "sqlite"
+            event.listen(connection, "before_cursor_execute", _marked)
             context.configure(
                 connection=connection,
                 target_metadata=metadata,

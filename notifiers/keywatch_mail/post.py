@@ -7,6 +7,7 @@ import contextlib
 import smtplib
 import socket
 import ssl
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -86,12 +87,16 @@ class Post:
             words = "the mail server takes only ASCII addresses (no SMTPUTF8); a domain can be written as xn--…"
             raise _EndedError(Verdict(VerdictKind.REFUSED, Blame.TRANSPORT, "", words))
         of_mail, of_rcpt = _parameters(smtp, letter)
+        sys.audit("keywatch.mail.connected")
         self._ask(Step.MAIL, smtp.mail(letter.mail_from, of_mail))
         self._ask(Step.RCPT, smtp.rcpt(letter.to, of_rcpt))
         self._ask(Step.DATA, smtp.docmd("DATA"), 3)
         self._step = Step.SENT  # from here on only the server knows whether it arrived
+        sys.audit("keywatch.mail.data")
         smtp.send(_stuffed(letter.data))
+        sys.audit("keywatch.mail.given")
         answer = self._ask(Step.SENT, smtp.getreply())
+        sys.audit("keywatch.mail.answered")
         return Verdict(VerdictKind.ACCEPTED, Blame.NOBODY, answer.label, answer.words)
 
     def _ask(self, step: Step, reply: tuple[int, bytes], wanted: int = 2) -> Answer:
