@@ -19,8 +19,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 
+from keywatch import __version__
 from keywatch.errors import Exit, StoreError
-from keywatch.read import REVISIONS, SCHEMA, connect, place_of, refusal, text_of
+from keywatch.read import REVISIONS, SCHEMA, connect, open_reader, place_of, refusal, text_of
 from keywatch.read.opening import path_of
 from keywatch.store import Store, engine_for
 from keywatch.store.store import translated
@@ -76,6 +77,7 @@ def _fill(url: str, rehearsal: bool, now: datetime) -> None:
         "rehearsal": "1" if rehearsal else "0",
         "key": secrets.token_hex(32),
         "min_writer": str(SCHEMA),
+        "min_version": __version__,
         "created_at": text_of(now),
     }
     engine = engine_for(url)
@@ -101,7 +103,8 @@ def upgrade(url: str, scripts: Path | None = None) -> Path | None:
     if found == _scripts(scripts).get_current_head():
         return None
     if scripts is None and found not in REVISIONS:
-        raise StoreError(f"{place_of(url)} is newer than this keywatch (revision {found})", "update keywatch here")
+        open_reader(url).close()  # raises where the newer program changed more than it added
+        return None
     path = path_of(url)
     copy = _copy(path, found) if path else None
     sys.audit("keywatch.schema.copied")

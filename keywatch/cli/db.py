@@ -19,7 +19,7 @@ def upgrade(app: App) -> None:
     from keywatch import schema
 
     copy = schema.upgrade(app.config.store)
-    click.echo(f"{place_of(app.config.store)} is at {schema.head()}")
+    click.echo(f"{place_of(app.config.store)} is at {schema.current(app.config.store)}")
     if copy:
         click.echo(f"  the store as it was: {copy}")
 

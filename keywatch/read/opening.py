@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from keywatch import __version__
 from keywatch.errors import Exit, StoreError
 
 SCHEMA = 1
 """The number of the schema this program writes. `meta.min_writer` above it: this program may not write."""
-REVISIONS = ("20261121_first",)
+REVISIONS = ("20261121_first", "20261122_feed_lease")
 """Every alembic revision this program knows, oldest first; a test holds it against the migrations."""
 BUSY_MS = 5000
 """How long a locked SQLite store is waited for."""
@@ -118,6 +119,15 @@ def refusal(problem: BaseException, place: str) -> StoreError | None:
     return None
 
 
+def newer(place: str, needed: int, min_version: str, schema: int = SCHEMA) -> StoreError:
+    """The refusal of a store that a newer keywatch upgraded, with the version that it needs."""
+    version = f"keywatch {min_version} or newer" if min_version else f"a keywatch with schema {needed}"
+    return StoreError(
+        f"{place} needs {version}; this is keywatch {__version__} (schema {schema}, the store's is {needed})",
+        "update keywatch on this machine",
+    )
+
+
 def verify(reader: Any, place: str) -> None:
     """Make sure that this is a keywatch store of a schema this program can use.
 
@@ -137,6 +147,7 @@ def verify(reader: Any, place: str) -> None:
         revision=revisions[0]["version_num"] if revisions else "",
         min_writer=reader.meta("min_writer"),
         store_uuid=reader.meta("store_uuid"),
+        min_version=reader.meta("min_version"),
     )
 
 
@@ -146,24 +157,22 @@ def judge(
     revision: str,
     min_writer: str,
     store_uuid: str,
+    min_version: str = "",
     known: tuple[str, ...] = REVISIONS,
     schema: int = SCHEMA,
 ) -> None:
     """Say whether a program that knows `known` revisions and writes `schema` may use a store that says this of itself.
 
+    A revision that it does not know is newer; while the store's `min_writer` does not ask for more, it only added
+    what this program can leave alone, and older hosts go on working beside newer ones.
+
     Raises:
         StoreError: newer, older, or never finished.
     """
     needed = int(min_writer) if min_writer.isdecimal() else 0
-    if needed > schema or (revision and revision not in known):
-        raise StoreError(
-            f"{place} is newer than this keywatch: it needs schema {max(needed, schema)} at revision {revision}, "
-            f"this program has schema {schema}",
-            "update keywatch on this machine",
-        )
-    if not store_uuid or not needed:
+    if needed > schema:
+        raise newer(place, needed, min_version, schema)
+    if not store_uuid or not needed or not revision:
         raise StoreError(f"{place} is not a finished keywatch store", "`keywatch init` makes one")
-    if revision != known[-1]:
-        raise StoreError(
-            f"{place} is of an older keywatch (revision {revision or 'none'})", "run `keywatch db upgrade`"
-        )
+    if revision in known[:-1]:
+        raise StoreError(f"{place} is of an older keywatch (revision {revision})", "run `keywatch db upgrade`")

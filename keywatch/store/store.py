@@ -15,7 +15,7 @@ from sqlalchemy.pool import QueuePool
 
 from keywatch.errors import StoreError
 from keywatch.read import SCHEMA, Reader, connect, open_reader, place_of, refusal
-from keywatch.read.opening import path_of
+from keywatch.read.opening import newer, path_of
 from keywatch.store.outbox import Outbox
 from keywatch.store.planning import Planning
 
@@ -123,9 +123,6 @@ def translated(place: str) -> Iterator[None]:
 
 
 def _refuse_newer(reader: Reader) -> None:
-    needed = reader.meta("min_writer")
-    if int(needed) > SCHEMA:
-        raise StoreError(
-            f"{reader.place} needs a keywatch with schema {needed} or newer; this program has schema {SCHEMA}",
-            "update keywatch on this machine",
-        )
+    needed = int(reader.meta("min_writer"))
+    if needed > SCHEMA:
+        raise newer(reader.place, needed, reader.meta("min_version"))

@@ -57,6 +57,7 @@ class FeedTable(Table, table=True):
     complete_at: datetime | None
     problem: str
     answer: str
+    lease_owner: str = Field(sa_column_kwargs={"server_default": ""})
 
 
 class CredentialTable(Table, table=True):

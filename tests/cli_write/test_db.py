@@ -20,10 +20,12 @@ def test_a_store_of_a_newer_version_is_left_alone(kw: Keyboard) -> None:
     """Exit 3 for status, upgrade and every write; nothing is changed."""
     with sqlite3.connect(kw.folder / "keywatch.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '20991231_future'")
+        connection.execute("UPDATE meta SET value = '9' WHERE name = 'min_writer'")
+        connection.execute("UPDATE meta SET value = '4.2' WHERE name = 'min_version'")
     connection.close()
     kw.at = ""
     for args in (["db", "status"], ["db", "upgrade"], ["add", "x", "--never"], ["import", "-"]):
-        assert "newer than this keywatch" in kw.refused(*args, stdin="name\nx\n", code=3)
+        assert "needs keywatch 4.2 or newer" in kw.refused(*args, stdin="name\nx\n", code=3)
 
 
 def test_without_a_store(kw: Keyboard) -> None:

@@ -64,15 +64,30 @@ def test_a_database_of_something_else_is_refused(tmp_path: Path, opener: object)
 
 @pytest.mark.parametrize("opener", OPENERS)
 def test_a_newer_schema_is_refused(file: Path, opener: object) -> None:
-    """A store that a newer program migrated is left alone by an older one."""
+    """A store whose newer program changed what older ones write is left alone by them, and names what it needs."""
     _set(file, "UPDATE alembic_version SET version_num = '20991231_future'")
-    assert "newer than this keywatch" in refused(opener, file).what
+    _set(file, "UPDATE meta SET value = '7' WHERE name = 'min_writer'")
+    _set(file, "UPDATE meta SET value = '4.2' WHERE name = 'min_version'")
+    assert "needs keywatch 4.2 or newer" in refused(opener, file).what
+
+
+def test_a_newer_schema_that_only_added_is_used(file: Path) -> None:
+    """A revision this program does not know, and a min_writer that it reaches: old and new hosts share the store."""
+    _set(file, "UPDATE alembic_version SET version_num = '20991231_future'")
+    url = f"sqlite:///{file}"
+    with open_reader(url) as reader, Store(url) as store, store.write() as tx:
+        tx.set_meta("x", "y")
+        assert tx.read.meta("x") == "y"
+        assert reader.meta("store_uuid")
+    assert schema.upgrade(url) is None
+    assert schema.current(url) == "20991231_future"
 
 
 @pytest.mark.parametrize("opener", OPENERS[:2])
 def test_a_store_that_needs_a_newer_writer_is_refused(file: Path, opener: object) -> None:
-    """min_writer above this program's schema number: refused, naming the number."""
+    """min_writer above this program's schema number: refused, naming the number where no version is known."""
     _set(file, "UPDATE meta SET value = '7' WHERE name = 'min_writer'")
+    _set(file, "DELETE FROM meta WHERE name = 'min_version'")
     assert "schema 7" in refused(opener, file).what
 
 
@@ -189,7 +204,8 @@ def test_a_newer_writer_stops_an_open_store(store: Store) -> None:
     """The writer's number is looked at in every transaction: a rolling upgrade stops old programs at once."""
     with store.write() as tx:
         tx.set_meta("min_writer", "9")
-    with pytest.raises(StoreError, match="schema 9"), store.write() as tx:
+        tx.set_meta("min_version", "4.2")
+    with pytest.raises(StoreError, match=r"needs keywatch 4\.2"), store.write() as tx:
         tx.set_meta("x", "y")
     assert store.place
 
