@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from keywatch import collect, digest, ledger, oncall, outlook, plugins, snapshot
+from keywatch.clock import SKEW, Steady, ahead, back
 from keywatch.config import Config, SourceConfig, build
 from keywatch.dispatch import Dispatcher, Foreseen, Sent, domain, foreseen
 from keywatch.errors import ConfigError, Exit, KeywatchError
@@ -14,10 +15,14 @@ from keywatch.model import Blame, Credential, Decision, VerdictKind, World
 from keywatch.policy.plan import decide
 from keywatch.policy.reconcile import noticed_overdue
 from keywatch.read import FeedRow, Reader, instant_of, text_of
-from keywatch.store import Store, Tx
+from keywatch.store import Store, Tx, owner_name
 
+FEED_LEASE = timedelta(minutes=15)
+"""Longer than a source may take; whoever is stopped for longer has lost what it read."""
 FAR_APART = timedelta(hours=1)
 """Runs further apart than this retry a deferred message before they end."""
+APART = timedelta(seconds=1)
+"""Beyond this the database server's clock stands in for the host's."""
 PAUSE, REHEARSED_PAUSE = timedelta(seconds=30), timedelta(seconds=1)
 
 
@@ -35,6 +40,8 @@ class Report:
     """What a dry run would have sent."""
     planned: list[tuple[Credential, Decision]] = field(default_factory=list)
     uncovered: list[str] = field(default_factory=list)
+    clock: str = ""
+    """What is wrong with this host's clock."""
     news: list[str] = field(default_factory=list)
     """What went wrong in this run and had not before, one line each; what recovered, too."""
     next_look: datetime | None = None
@@ -45,7 +52,7 @@ class Report:
     def exit_code(self) -> Exit:
         if self.uncovered:
             return Exit.BAD
-        return Exit.UNKNOWN if any(feed.problem for feed in self.feeds) else Exit.WELL
+        return Exit.UNKNOWN if self.clock or any(feed.problem for feed in self.feeds) else Exit.WELL
 
 
 def check(
@@ -59,12 +66,15 @@ def check(
 ) -> Report:
     """Do everything that is due. `wait` pauses before the retries of a run that comes rarely."""
     refuse_bad_tables(config)
-    report = Report(clock())
-    due = _due(config, store, report.now)
-    scans = [collect.scan(config, source, report.now) for source in due.sources]
-    answers = [oncall.ask(config, ref, feed, report.now) for ref, feed in due.rosters.items()]
-    report.asked = [scan.source.name for scan in scans]
+    sys.audit("keywatch.run.started")
+    owner = owner_name()
+    clock, problem, said_before = (clock, "", True) if rehearsal else _steady(store, clock, keep=not dry_run)
+    report = Report(clock(), clock=problem)
+    due = _due(config, store, report.now, "" if dry_run else owner)
+    scans, answers = _fetch(config, due, report.now)
     with store.write(plan=True) as tx:
+        scans = scans if dry_run else [scan for scan in scans if _holds(tx, collect.SOURCE, scan.source.name, owner)]
+        report.asked = [scan.source.name for scan in scans]
         world = _reconcile(tx, config, due, scans, answers, report.now)
         if dry_run:
             report.planned = plan(tx, config, world, report.now)
@@ -75,8 +85,30 @@ def check(
         far = due.last_run is None or report.now - due.last_run > FAR_APART
         _deliver(config, store, clock, report, (REHEARSED_PAUSE if rehearsal else PAUSE) if far else None, wait)
         _record(config, store, clock(), report)
-    report.news = news(report, due.feeds, due.uncovered)
+    report.news = ([] if said_before else [problem]) + news(report, due.feeds, due.uncovered)
+    sys.audit("keywatch.run.ended")
     return report
+
+
+def _steady(store: Store, clock: Callable[[], datetime], *, keep: bool) -> tuple[Steady, str, bool]:
+    """A clock that never goes back, what is wrong with the host's, and whether that was said before.
+
+    Raises:
+        KeywatchError: it leapt by more than a year (exit 3); nothing is done.
+    """
+    store.examine()
+    with store.write() as tx:
+        apart = tx.lease_clock(clock()) - clock()
+        base = Steady(clock, apart if abs(apart) > APART else timedelta(0))
+        before = timedelta(seconds=float(tx.read.meta("clock_ahead") or 0))
+        high_water = instant_of(tx.read.meta("high_water") or None)
+        by = ahead(base(), high_water, before)
+        if keep and by != before:
+            tx.set_meta("clock_ahead", str(by.total_seconds()) if by else "")
+    problem = back(base(), by) if by else ""
+    if abs(apart) > SKEW:
+        problem = problem or f"this host's clock and the database server's are {abs(apart)} apart; the server's rules"
+    return Steady(base, by, high_water), problem, not problem or (bool(by) and by == before)
 
 
 def refuse_bad_tables(config: Config) -> None:
@@ -113,20 +145,48 @@ class Due:
     uncovered: list[str]
 
 
-def _due(config: Config, store: Store, now: datetime) -> Due:
+def _due(config: Config, store: Store, now: datetime, owner: str) -> Due:
+    """What is to be fetched, claimed for `owner`; "" claims nothing. What another run holds is left to it."""
     with store.write() as tx:
         changed = tx.read.meta("config_hash") != config.digest_hash
-        sources = list(config.sources) if changed else collect.due(config, tx.read, now)
-        planning = changed or bool(sources) or bool(tx.read.due(now))
-        references = oncall.due(config, tx.read, now, planning=planning)
-        return Due(
+        before = Due(
             changed,
-            sources,
-            {ref: tx.read.feed("roster", *_target(config, ref)) for ref in references},
+            list(config.sources) if changed else collect.due(config, tx.read, now),
+            {},
             instant_of(tx.read.meta("last_run") or None),
             _feeds(config, tx.read),
             tx.read.uncovered(),
         )
+        planning = changed or bool(before.sources) or bool(tx.read.due(now))
+        rosters = oncall.due(config, tx.read, now, planning=planning)
+        known = {ref: tx.read.feed(oncall.ROSTER, *_target(config, ref)) for ref in rosters}
+        if not owner:
+            return replace(before, rosters=known)
+
+        def claims(kind: str, name: str, target: str = "") -> bool:
+            return tx.claim_feed(kind, name, target, now, FEED_LEASE, owner, due=False)
+
+        mine = [source for source in before.sources if claims(collect.SOURCE, source.name)]
+        # A plan needs fresh rosters: one that another run is asking at this moment is asked twice rather than not.
+        asked = {ref: feed for ref, feed in known.items() if claims(oncall.ROSTER, *_target(config, ref)) or planning}
+        return replace(before, sources=mine, rosters=asked)
+
+
+def _fetch(config: Config, due: Due, now: datetime) -> tuple[list[collect.Scan], list[FeedRow]]:
+    """Ask the sources and the rosters; no transaction is open meanwhile."""
+    scans, answers = [], []
+    for source in due.sources:
+        scans.append(collect.scan(config, source, now))
+        sys.audit("keywatch.feed.read", collect.SOURCE, source.name)
+    for reference, feed in due.rosters.items():
+        answers.append(oncall.ask(config, reference, feed, now))
+        sys.audit("keywatch.feed.read", oncall.ROSTER, reference)
+    return scans, answers
+
+
+def _holds(tx: Tx, kind: str, name: str, owner: str) -> bool:
+    """Whether what was read may be written down: a run that was stopped past its lease has lost it to another."""
+    return tx.holder(kind, name, "") == owner
 
 
 def _reconcile(

@@ -17,6 +17,7 @@ from keywatch.read import FeedRow, Reader
 from keywatch.store import Tx
 from keywatch.text import clean
 
+ROSTER = "roster"
 EVERY = timedelta(hours=1)
 FRESH = timedelta(minutes=15)
 """A render older than this is renewed before a notice of its owners is planned."""
@@ -52,7 +53,7 @@ def due(config: Config, reader: Reader, now: datetime, *, planning: bool) -> lis
     found = []
     for reference in roster_references(config):
         roster, target = config.roster(reference)
-        feed = reader.feed("roster", roster.name, target)
+        feed = reader.feed(ROSTER, roster.name, target)
         stale = feed is None or feed.tried_at is None or (planning and now - feed.tried_at > FRESH)
         if stale or (feed and feed.next_at and feed.next_at <= now):
             found.append(reference)
@@ -62,7 +63,7 @@ def due(config: Config, reader: Reader, now: datetime, *, planning: bool) -> lis
 def ask(config: Config, reference: str, known: FeedRow | None, now: datetime) -> FeedRow:
     """Render one roster. What it answered before stays when it does not answer now."""
     roster, target = config.roster(reference)
-    feed = known or FeedRow("roster", roster.name, target)
+    feed = known or FeedRow(ROSTER, roster.name, target)
     feed = replace(feed, tried_at=now, next_at=now + EVERY)
     try:
         kind = plugins.load("rosters", roster.kind)
@@ -101,6 +102,8 @@ def renew(tx: Tx, config: Config, feeds: Iterable[FeedRow], now: datetime) -> No
     """Keep what rosters said; where duties or trust changed, their owners' credentials are looked at again."""
     for feed in feeds:
         before = tx.read.feed(feed.kind, feed.name, feed.target)
+        if before and before.tried_at and feed.tried_at and before.tried_at > feed.tried_at:
+            continue  # another run has asked since
         tx.put_feed(feed)
         if before and before.answer.get("duties") == feed.answer.get("duties") and before.problem == feed.problem:
             continue

@@ -71,14 +71,22 @@ def of(config: Config, reader: Reader, now: datetime, max_age: timedelta) -> Sta
         uncovered=tuple(reader.uncovered()),
         pending=counts.pending,
         waiting=counts.waiting,
-        feeds=tuple((name, feed.problem if feed else "it was never read") for name, feed in feeds if _bad(feed)),
+        feeds=tuple((name, _problem(feed)) for name, feed in feeds if _problem(feed)) + _clock(reader),
         next_due=min(ahead, default=None),
         states=dict(Counter(state(row, now) for row in rows)),
     )
 
 
-def _bad(feed: FeedRow | None) -> bool:
-    return feed is None or bool(feed.problem)
+def _problem(feed: FeedRow | None) -> str:
+    if feed is None or (feed.complete_at is None and not feed.problem):
+        return "it was never read"
+    return feed.problem
+
+
+def _clock(reader: Reader) -> tuple[tuple[str, str], ...]:
+    """A clock that went back is a trouble like a source that does not answer."""
+    by = float(reader.meta("clock_ahead") or 0)
+    return (("clock", f"behind the last run by {by / 3600:.1f} h; `keywatch db clock` if it is right"),) if by else ()
 
 
 def text(standing: Standing) -> str:

@@ -1,10 +1,12 @@
 """Look after the store itself."""
 
+from datetime import UTC, datetime
+
 import click
 
 from keywatch.cli.app import App, pass_app, show_json
-from keywatch.errors import Exit
-from keywatch.read import open_reader, place_of
+from keywatch.errors import Exit, KeywatchError
+from keywatch.read import open_reader, place_of, text_of
 
 
 @click.group("db")
@@ -22,6 +24,19 @@ def upgrade(app: App) -> None:
     click.echo(f"{place_of(app.config.store)} is at {schema.current(app.config.store)}")
     if copy:
         click.echo(f"  the store as it was: {copy}")
+
+
+@command.command("clock")
+@pass_app
+def clock(app: App) -> None:
+    """Take the present time for right, after a clock that was wrong: the next run decides by it."""
+    now = datetime.now(UTC)
+    if app.rehearsal:
+        raise KeywatchError("a rehearsal's clock is the one it is given", "--now INSTANT")
+    with app.store.write() as tx:
+        tx.set_meta("high_water", text_of(now))
+        tx.set_meta("clock_ahead", "")
+    click.echo(f"it is {now:%Y-%m-%d %H:%M} UTC; the next run decides by that")
 
 
 @command.command("status")

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Self
 
+from keywatch.clock import LEAP, SKEW
 from keywatch.model import PRODUCTION, Credential, Event, Evidence, Message
 from keywatch.read.credentials import Credentials
 from keywatch.read.episodes import Episodes
@@ -46,14 +47,17 @@ class Reader(Credentials, Episodes):
 
     def evidence(self, routes: Mapping[str, str]) -> dict[str, tuple[Evidence, ...]]:
         """The evidence about each route at its present address (route → keyed hash), oldest first."""
+        found = self.testimony(routes)
+        return {route: tuple(row for at, row in found[route] if at == address) for route, address in routes.items()}
+
+    def testimony(self, routes: Collection[str]) -> dict[str, list[tuple[str, Evidence]]]:
+        """All evidence about each route, with the keyed hash of the address it led to then, oldest first."""
         condition, value = self.among("v.route", routes)
-        found: dict[str, list[Evidence]] = {route: [] for route in routes}
-        for row in self.rows(
-            columns("evidence", "v"), f"FROM evidence v WHERE {condition} ORDER BY v.at, v.id", [value]
-        ):
-            if row["address_hash"] == routes[row["route"]]:
-                found[row["route"]].append(evidence_of(row))
-        return {route: tuple(rows) for route, rows in found.items()}
+        rest = f"FROM evidence v WHERE {condition} ORDER BY v.at, v.id"
+        found: dict[str, list[tuple[str, Evidence]]] = {route: [] for route in routes}
+        for row in self.rows(columns("evidence", "v"), rest, [value]):
+            found[row["route"]].append((row["address_hash"], evidence_of(row)))
+        return found
 
     # ----------------------------------------------------------------- feeds
 
@@ -114,16 +118,28 @@ class Reader(Credentials, Episodes):
 
     def attempts(self, message_id: int) -> list[Attempt]:
         """Every try to deliver a message, oldest first."""
-        rows = self.rows(columns("attempt", "a"), "FROM attempt a WHERE a.message_id = ? ORDER BY a.n", [message_id])
-        return [
-            Attempt(
-                n=row["n"],
-                started_at=instant_of(row["started_at"]),
-                ended_at=instant_of(row["ended_at"]),
-                verdict=verdict_of(row["verdict"], row["blame"], row["code"], row["text"]),
-            )
-            for row in rows
-        ]
+        return list(self.attempts_of([message_id]).get(message_id, ()))
+
+    def attempts_of(self, message_ids: Collection[int]) -> dict[int, tuple[Attempt, ...]]:
+        """Every try to deliver each of these messages, oldest first; what was never tried is left out."""
+        condition, value = self.among("a.message_id", message_ids)
+        found: dict[int, list[Attempt]] = {}
+        for row in self.rows(
+            f"a.message_id, {columns('attempt', 'a')}", f"FROM attempt a WHERE {condition} ORDER BY a.n", [value]
+        ):
+            verdict = verdict_of(row["verdict"], row["blame"], row["code"], row["text"])
+            started, ended = instant_of(row["started_at"]), instant_of(row["ended_at"])
+            found.setdefault(row["message_id"], []).append(Attempt(row["n"], started, ended, verdict))
+        return {message: tuple(tries) for message, tries in found.items()}
+
+    def sent_to(self, routes: Collection[str]) -> dict[str, list[tuple[datetime, str]]]:
+        """Where each route led: when a message to it was written, and the keyed hash of where that went; oldest first."""
+        condition, value = self.among("m.route", routes)
+        rest = f"FROM message m WHERE m.address_hash <> '' AND {condition} ORDER BY m.created_at, m.id"
+        found: dict[str, list[tuple[datetime, str]]] = {route: [] for route in routes}
+        for row in self.rows("m.route, m.created_at, m.address_hash", rest, [value]):
+            found[row["route"]].append((instant_of(row["created_at"]), row["address_hash"]))
+        return found
 
     # ----------------------------------------------------------------- the timeline and the whole
 
@@ -185,9 +201,15 @@ class Reader(Credentials, Episodes):
 
     def idle(self, now: datetime, config_hash: str) -> bool:
         """Whether a run at `now` has nothing to do: nothing fetched, said, sent or reclaimed, the same config."""
-        if self.meta("config_hash") != config_hash:
+        if self.meta("config_hash") != config_hash or not self._in_step(now):
             return False
         return not self.rows(_DUE, "", [now, now, now, now])[0]["due"]
+
+    def _in_step(self, now: datetime) -> bool:
+        """Whether the clock goes on from the last run: else a run has to look at it."""
+        high_water = instant_of(self.meta("high_water") or None)
+        behind = bool(self.meta("clock_ahead"))
+        return not behind and (high_water is None or high_water - SKEW <= now <= high_water + LEAP)
 
     def mark_run(self, started: datetime, now: datetime) -> None:
         """Note that a run was here: the only write of this module, one statement. The high water never falls."""

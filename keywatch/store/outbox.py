@@ -22,7 +22,8 @@ class Outbox(Mint):
         From here the message is frozen. What a dead process held is free at once, what another one holds when its
         lease ends; its open attempt then counts as unknown.
         """
-        self._recover(now)
+        clock = self.lease_clock(now)
+        self._recover(now, clock)
         first = (
             select(MESSAGE.c.id)
             .where(MESSAGE.c.state == MessageState.PENDING, MESSAGE.c.next_at <= now)
@@ -38,7 +39,7 @@ class Outbox(Mint):
                 frozen=True,
                 tries=MESSAGE.c.tries + 1,
                 lease_owner=owner,
-                lease_until=now + lease,
+                lease_until=clock + lease,
             )
             .returning(MESSAGE.c.id, MESSAGE.c.tries)
         ).one_or_none()
@@ -57,15 +58,15 @@ class Outbox(Mint):
         """Note where a claimed message goes, before it goes."""
         self.connection.execute(update(MESSAGE).where(MESSAGE.c.id == message_id).values(address_hash=address_hash))
 
-    def _recover(self, now: datetime) -> None:
-        """Put back what nobody holds any more."""
+    def _recover(self, now: datetime, clock: datetime) -> None:
+        """Put back what nobody holds any more. Leases go by `clock`, everything else by `now`."""
         held = (
             select(MESSAGE.c.id, MESSAGE.c.tries, MESSAGE.c.lease_owner, MESSAGE.c.lease_until, MESSAGE.c.next_at)
             .where(MESSAGE.c.state == MessageState.LEASED)
             .with_for_update(skip_locked=True)
         )
         for message in self.connection.execute(held).all():
-            if message.lease_until <= now or is_gone(message.lease_owner):
+            if message.lease_until <= clock or is_gone(message.lease_owner):
                 unknown = Verdict(VerdictKind.UNKNOWN, text="the run that sent it ended before it was settled")
                 self._close_attempt(message.id, message.tries, unknown, now)
                 self._put_back(message.id, message.next_at, now)

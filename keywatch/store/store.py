@@ -15,7 +15,7 @@ from sqlalchemy.pool import QueuePool
 
 from keywatch.errors import StoreError
 from keywatch.read import SCHEMA, Reader, connect, open_reader, place_of, refusal
-from keywatch.read.opening import newer, path_of
+from keywatch.read.opening import RESTORE, newer, path_of
 from keywatch.store.outbox import Outbox
 from keywatch.store.planning import Planning
 
@@ -54,6 +54,19 @@ class Store:
     def close(self) -> None:
         """Let go of the connections."""
         self.engine.dispose()
+
+    def examine(self) -> None:
+        """Look for damaged pages before anything is decided: one may lie behind the first messages.
+
+        Raises:
+            StoreError: there is one. PostgreSQL looks after itself.
+        """
+        with translated(self.place), self.engine.connect() as connection:
+            if connection.dialect.name != "sqlite":
+                return
+            found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+        if found != "ok":
+            raise StoreError(f"the store {self.place} is damaged", RESTORE)
 
     @contextmanager
     def write(self, plan: bool = False) -> Iterator[Tx]:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from keywatch.model import Credential, Deadline, Event, Evidence
 from keywatch.read import FeedRow, Reader, text_of
+from keywatch.store.lease import is_gone
 from keywatch.store.tables import CREDENTIAL, EPISODE, EVENT, EVIDENCE, FEED, META, NOTICE
 
 PLAN_LOCK = 0x6B657977
@@ -93,21 +94,40 @@ class Writing:
     def put_feed(self, feed: FeedRow) -> None:
         """Write what was fetched, and give the lease back."""
         row = {name: getattr(feed, name) for name in _names(FeedRow)}
-        row |= {"answer": _json(feed.answer), "lease_until": None}
+        row |= {"answer": _json(feed.answer), "lease_until": None, "lease_owner": ""}
         made = self.insert(FEED).values(row)
         self.connection.execute(made.on_conflict_do_update(index_elements=["kind", "name", "target"], set_=row))
 
-    def claim_feed(self, kind: str, name: str, target: str, now: datetime, lease: timedelta) -> bool:
-        """Whether this run is to fetch it: it is due (or new), and nobody else holds it."""
+    def claim_feed(
+        self, kind: str, name: str, target: str, now: datetime, lease: timedelta, owner: str, *, due: bool = True
+    ) -> bool:
+        """Whether this run is to fetch it: it is due (or new), and no other run that may be alive holds it.
+
+        With `due=False` it is fetched before its time. What a dead process held is free at once.
+        """
+        clock = self.lease_clock(now)
+        key = {"kind": kind, "name": name, "target": target}
+        holder = self.holder(**key)
+        free = or_(FEED.c.lease_until.is_(None), FEED.c.lease_until <= clock)
+        if holder == owner or is_gone(holder):
+            free = or_(free, FEED.c.lease_owner == holder)
+        ready = or_(FEED.c.next_at.is_(None), FEED.c.next_at <= now) if due else true()
+        held = {"lease_until": clock + lease, "lease_owner": owner}
         fresh = {"next_at": now, "tried_at": None, "complete_at": None, "problem": "", "answer": "{}"}
-        made = self.insert(FEED).values(kind=kind, name=name, target=target, lease_until=now + lease, **fresh)
-        made = made.on_conflict_do_update(
-            index_elements=["kind", "name", "target"],
-            set_={"lease_until": now + lease},
-            where=or_(FEED.c.lease_until.is_(None), FEED.c.lease_until <= now)
-            & or_(FEED.c.next_at.is_(None), FEED.c.next_at <= now),
-        )
+        made = self.insert(FEED).values(**key, **held, **fresh)
+        made = made.on_conflict_do_update(index_elements=list(key), set_=held, where=free & ready)
         return self.connection.execute(made.returning(FEED.c.kind)).first() is not None
+
+    def holder(self, kind: str, name: str, target: str) -> str:
+        """Who claimed a feed and has not given it back; "" = nobody."""
+        where = (FEED.c.kind == kind) & (FEED.c.name == name) & (FEED.c.target == target)
+        return self.connection.execute(select(FEED.c.lease_owner).where(where)).scalar_one_or_none() or ""
+
+    def lease_clock(self, now: datetime) -> datetime:
+        """The time that leases go by: the server's where hosts share one, in a rehearsal the one it pretends."""
+        if self.read.dialect != "postgresql" or self.read.meta("rehearsal") == "1":
+            return now
+        return cast("datetime", self.connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one())
 
 
 def _names(kind: type[Any]) -> list[str]:

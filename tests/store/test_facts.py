@@ -21,7 +21,7 @@ from keywatch.model import (
     Outcome,
 )
 from keywatch.read import FeedRow, instant_of, open_reader, stored, text_of
-from keywatch.store import Store
+from keywatch.store import Store, owner_name
 
 KOLKATA = timezone(timedelta(hours=5, minutes=30))
 AT = datetime(2026, 12, 19, 5, tzinfo=UTC)
@@ -251,17 +251,33 @@ def test_feeds_are_claimed_once(store: Store, now: datetime) -> None:
     """One run fetches a feed that is due; a lease that ran out frees it; putting the answer gives it back."""
     lease, hour = timedelta(minutes=10), timedelta(hours=1)
     with store.write() as tx:
+        tx.set_meta("rehearsal", "1")  # leases go by the instants given here, also on PostgreSQL
         assert tx.read.feed("source", "vault") is None
-        assert tx.claim_feed("source", "vault", "", now, lease)
-        assert not tx.claim_feed("source", "vault", "", now, lease)
-        assert tx.claim_feed("source", "vault", "", now + lease, lease), "the holder died"
+        assert tx.claim_feed("source", "vault", "", now, lease, "me")
+        assert not tx.claim_feed("source", "vault", "", now, lease, "another")
+        assert tx.claim_feed("source", "vault", "", now + lease, lease, "another"), "the holder died"
         row = FeedRow("source", "vault", "", now + hour, now, now, "", {"covered": ["a/"], "gaps": []})
         tx.put_feed(row)
         assert tx.read.feed("source", "vault") == row
-        assert not tx.claim_feed("source", "vault", "", now, lease), "not due"
-        assert tx.claim_feed("source", "vault", "", now + hour, lease)
-        assert tx.claim_feed("roster", "vault", "x", now, lease)
+        assert not tx.claim_feed("source", "vault", "", now, lease, "me"), "not due"
+        assert tx.claim_feed("source", "vault", "", now + hour, lease, "me")
+        assert tx.claim_feed("roster", "vault", "x", now, lease, "me")
         assert [f.kind for f in tx.read.feeds()] == ["roster", "source"]
+
+
+def test_a_feed_of_a_dead_run_is_free_at_once(store: Store, now: datetime) -> None:
+    """Only the lease's owner may write down what it read; a dead process has lost it at once, a living one has not."""
+    host, boot, _, started = owner_name().rsplit(":", 3)
+    lease, dead = timedelta(minutes=10), f"{host}:{boot}:999999999:{started}"
+    with store.write() as tx:
+        assert tx.claim_feed("source", "vault", "", now, lease, dead)
+        assert tx.holder("source", "vault", "") == dead
+        assert tx.claim_feed("source", "vault", "", now, lease, owner_name())
+        assert tx.holder("source", "vault", "") == owner_name()
+        assert not tx.claim_feed("source", "vault", "", now, lease, "elsewhere:boot:1:1")
+        assert tx.claim_feed("source", "vault", "", now, lease, owner_name()), "it is its own"
+        tx.put_feed(FeedRow("source", "vault", next_at=now + lease))
+        assert tx.holder("source", "vault", "") == ""
 
 
 def test_idle(store: Store, add: Any, now: datetime) -> None:
