@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from keywatch import collect, digest, ledger, oncall, outlook, plugins, snapshot
 from keywatch.clock import SKEW, Steady, ahead, back
 from keywatch.config import Config, SourceConfig, build
-from keywatch.dispatch import Dispatcher, Foreseen, Sent, domain, foreseen
+from keywatch.dispatch import Dispatcher, Foreseen, Sent, foreseen
 from keywatch.errors import ConfigError, Exit, KeywatchError
 from keywatch.findings import tell
 from keywatch.model import Blame, Credential, Decision, VerdictKind, World
@@ -16,6 +16,7 @@ from keywatch.policy.plan import decide
 from keywatch.policy.reconcile import noticed_overdue
 from keywatch.read import FeedRow, Reader, instant_of, text_of
 from keywatch.store import Store, Tx, owner_name
+from keywatch.wording import domain
 
 FEED_LEASE = timedelta(minutes=15)
 """Longer than a source may take; whoever is stopped for longer has lost what it read."""

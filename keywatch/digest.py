@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 
 from keywatch.config import Config
 from keywatch.dates import start_of
-from keywatch.dispatch import CODE, domain
 from keywatch.model import Credential, Event, MessageKind, Owner, Person, State, World
 from keywatch.policy.audience import fallback_of, members_of, on_duty, routes_of
 from keywatch.policy.calendar import DAY
@@ -20,6 +19,7 @@ from keywatch.read import Reader
 from keywatch.render import page
 from keywatch.render.entries import expiry
 from keywatch.store import Tx
+from keywatch.wording import CODE, domain
 
 WEEK = timedelta(days=7)
 _SPEAKS = (State.EXPIRED, State.LATE, State.START, State.IN_HAND, State.UNKNOWN, State.PLAN)

@@ -3,44 +3,33 @@
 No transaction is open while the network is; the attempt is in the store before the first byte goes out.
 """
 
-import json
-import logging
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from email.utils import parseaddr
 from typing import Any
 
-from keywatch import outlook, plugins, render
+from keywatch import outlook, plugins, wording
 from keywatch.config import Config
 from keywatch.errors import KeywatchError
 from keywatch.model import (
     Blame,
-    Call,
     Evidence,
     EvidenceKind,
     Message,
     MessageKind,
     Outgoing,
-    Rendered,
     Route,
     Verdict,
     VerdictKind,
     World,
 )
-from keywatch.read import Item, Reader
-from keywatch.render.entries import worst
+from keywatch.policy.retry import pause
+from keywatch.read import Item
 from keywatch.store import Store, Tx, owner_name
 
 LEASE = timedelta(minutes=3)
 """Several times what one attempt may take; a claim whose process is dead is free at once anyway."""
-FIRST_RETRY = timedelta(minutes=10)
-LONGEST_RETRY = timedelta(hours=6)
-CODE = "$CODE$"
-"""Stands for the message's code in bodies that were made before the code was."""
-
-log = logging.getLogger("keywatch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +98,7 @@ class Dispatcher:
         sys.audit("keywatch.message.sending", message.id, n)
         verdict = self._send(route, outgoing)
         sys.audit("keywatch.message.sent", message.id, n, verdict.kind.value)
-        self._settle(message, n, route, verdict)
+        self._settle(message, n, route, verdict, items, world)
         sys.audit("keywatch.message.settled", message.id, n)
         return Sent(message, verdict, items)
 
@@ -122,34 +111,11 @@ class Dispatcher:
                 items = tuple(tx.read.items(message.id, now))
                 route = world.routes.get(message.route)
                 if route is not None and (items or message.kind is not MessageKind.NOTICE):
-                    outgoing = self._outgoing(message, route, items, world, tx.read, now)
+                    outgoing = wording.outgoing(self.config, message, route, items, world, tx.read, now)
                     tx.addressed(message.id, outlook.address_hash(tx.read.meta("key"), route, self.config.base))
                     return message, n, route, items, outgoing
                 tx.abandon(message.id, n, self.owner, now)
         return None
-
-    # ------------------------------------------------------------- words
-
-    def _outgoing(
-        self, message: Message, route: Route, items: Sequence[Item], world: World, reader: Reader, now: datetime
-    ) -> Outgoing:
-        if message.kind is MessageKind.NOTICE:
-            rendered = self._worded(message, route, items, world, now)
-            thread = f"<episode-{items[0].episode.id}-{reader.meta('store_uuid')}@{domain(self.config)}>"
-        else:
-            body = json.loads(message.body)
-            texts = {key: value.replace(CODE, message.code) for key, value in body.items()}
-            rendered, thread = Rendered(texts["subject"], texts["text"], texts.get("html", "")), ""
-        return Outgoing(rendered, message.message_id, message.token, route.mail, thread, now)
-
-    def _worded(self, message: Message, route: Route, items: Sequence[Item], world: World, now: datetime) -> Rendered:
-        """The message in words; where a template fails, the built-in text on the same route."""
-        facts = letter(message, route, items, world, now)
-        try:
-            return render.letter(facts)
-        except Exception as problem:  # noqa: BLE001  # a poisoned text must not keep a notice from its reader
-            log.warning("message.poisoned message=%s problem=%s", message.id, type(problem).__name__)
-            return render.plain(facts)
 
     # ------------------------------------------------------------- the wire
 
@@ -162,7 +128,8 @@ class Dispatcher:
         except KeywatchError as problem:
             return Verdict(VerdictKind.UNREACHABLE, Blame.SENDER, text=problem.what)
         except Exception as problem:  # noqa: BLE001  # a notifier's mistake must not stop the others
-            return Verdict(VerdictKind.UNKNOWN, Blame.TRANSPORT, text=f"the notifier failed: {type(problem).__name__}")
+            words = f"the notifier failed: {type(problem).__name__}"
+            return Verdict(VerdictKind.UNKNOWN, Blame.TRANSPORT, wording.POISON, words)
 
     def _notifier(self, name: str) -> plugins.Notifier:
         if name not in self._notifiers:
@@ -191,22 +158,28 @@ class Dispatcher:
 
     # ------------------------------------------------------------- the books
 
-    def _settle(self, message: Message, n: int, route: Route, verdict: Verdict) -> None:
+    def _settle(
+        self, message: Message, n: int, route: Route, verdict: Verdict, items: Sequence[Item], world: World
+    ) -> None:
         now = self.clock()
         with self.store.write() as tx:
-            if not tx.settle(message.id, n, self.owner, verdict, now, now + self._pause(n, verdict)):
+            again = now + self._pause(n, verdict, items, world, now)
+            if not tx.settle(message.id, n, self.owner, verdict, now, again):
                 return
             if kind := _proof_against(verdict):
                 row = Evidence(now, route.name, kind, "smtp" if route.mail else "apprise")
                 row = replace(row, code=verdict.code, detail=verdict.text, person=route.person)
                 key = tx.read.meta("key")
                 tx.add_evidence(row, outlook.address_hash(key, route, self.config.base))
+            failed = wording.poisoned(tx.read.attempts(message.id)) if items else 0
+            if failed > 1 or (failed and wording.in_the_last_day(items, now)):
+                wording.tell_last_resort(tx, self.config, message, items, world, now)
 
-    def _pause(self, n: int, verdict: Verdict) -> timedelta:
-        """Until the next try: once within this run where runs are far apart, else ten minutes, doubling to 6 h."""
+    def _pause(self, n: int, verdict: Verdict, items: Sequence[Item], world: World, now: datetime) -> timedelta:
+        """Until the next try: once within this run where runs are far apart, else ever longer."""
         if n == 1 and self.retry_in_run is not None and verdict.blame is not Blame.SENDER:
             return self.retry_in_run
-        return min(FIRST_RETRY * (1 << min(n - 1, 8)), LONGEST_RETRY)
+        return pause(now, n, [(item.credential, item.episode) for item in items], world)
 
 
 def _proof_against(verdict: Verdict) -> EvidenceKind | None:
@@ -214,34 +187,3 @@ def _proof_against(verdict: Verdict) -> EvidenceKind | None:
     if verdict.kind is VerdictKind.REFUSED and verdict.blame is Blame.ROUTE:
         return EvidenceKind.REFUSED
     return EvidenceKind.FULL if "5.2.2" in verdict.code else None
-
-
-def domain(config: Config) -> str:
-    """The right side of our Message-IDs: the sender's."""
-    address = parseaddr(config.mail.sender)[1] if config.mail else ""
-    return address.rpartition("@")[2] or "keywatch.invalid"
-
-
-def letter(message: Message, route: Route, items: Sequence[Item], world: World, now: datetime) -> render.Letter:
-    """The facts of one message: who the reader is to it, how to take it, and one entry a credential."""
-    entries = worst([render.entry(item, _call(item).told, world, now) for item in items])
-    asks = any(entry.asks for entry in entries)
-    return render.Letter(
-        greeting=_greeting(route, items, world), take=_take(message, route) if asks else "", entries=entries
-    )
-
-
-def _call(item: Item) -> Call:
-    return next(call for call in item.episode.calls if call.stage == item.stage)
-
-
-def _greeting(route: Route, items: Sequence[Item], world: World) -> str:
-    count = f"{len(items)} credentials need you." if len(items) > 1 else "One credential needs you."
-    person = world.people.get(route.person)
-    if route.shared or person is None:
-        return f"To whoever reads {route.name}: {count[0].lower()}{count[1:]}"
-    return f"{person.name}, you are {items[0].why}. {count}"
-
-
-def _take(message: Message, route: Route) -> str:
-    return f"keywatch ack {message.code}" + (" --by YOUR-NAME" if not route.person else "")

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keywatch.config import Config
-from keywatch.dispatch import domain
 from keywatch.model import Credential, Event, MessageKind, Owner, Planned, World
 from keywatch.policy.audience import LAST_RESORT, Ear, audience, covered, starting_rung
 from keywatch.policy.calendar import put_off
 from keywatch.policy.reconcile import promised_rotation
 from keywatch.store import Tx
+from keywatch.wording import domain
 
 KIND = "finding"
 NAMED = 5

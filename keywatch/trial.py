@@ -7,10 +7,11 @@ from datetime import datetime
 
 from keywatch.config import Config
 from keywatch.config.table import unknown
-from keywatch.dispatch import CODE, Dispatcher, Sent, domain
+from keywatch.dispatch import Dispatcher, Sent
 from keywatch.errors import KeywatchError
 from keywatch.model import MessageKind, Route, World
 from keywatch.store import Store
+from keywatch.wording import CODE, domain
 
 
 def routes_of(world: World, name: str) -> tuple[Route, ...]:

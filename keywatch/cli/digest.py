@@ -12,7 +12,7 @@ from keywatch.cli.app import App, pass_app, say
 def command(app: App, person: str | None, send: bool) -> int:
     """Preview this week's digest, or send it. `check` sends it by itself when `[digest] at` has come."""
     from keywatch import digest, outlook
-    from keywatch.dispatch import CODE
+    from keywatch.wording import CODE
 
     now = app.now
     if send:
