@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from keywatch import history
 from keywatch.config import Config
 from keywatch.model import Ack, Credential, Episode, Person, Standing, State, World
 from keywatch.policy.plan import decide, next_step
@@ -44,17 +45,17 @@ class Answer:
     """By stage."""
     upcoming: Upcoming
     ended: tuple[Ended, ...]
+    """The latest first."""
 
 
 def answer(row: Credential, config: Config, reader: Reader, world: World, now: datetime) -> Answer:
     """Read the story."""
-    episode = reader.episodes([row.id]).get(row.id)
-    notices: dict[str, list[NoticeRow]] = {}
-    for notice in reader.told(episode.id) if episode else ():
-        notices.setdefault(notice.stage, []).append(notice)
+    told = history.chapters(row, reader)
+    now_open = next((one for one in told if one.ended is None), None)
+    episode, notices = (now_open.episode, now_open.notices) if now_open else (None, {})
     zone = world.owner_of(row).calendar.zone
     upcoming = silent(row, now, zone) or _upcoming(row, episode, config, reader, world, now)
-    ended = tuple(reader.last_episodes(row.id))
+    ended = tuple(one.ended for one in reversed(told) if one.ended)
     return Answer(row, now, zone, world.people, episode, notices, upcoming, ended)
 
 

@@ -3,7 +3,9 @@
 Each command is one file of this package, imported only when it is called: `keywatch --help` needs click alone.
 """
 
+import os
 import sys
+import time
 from importlib import import_module
 
 import click
@@ -32,6 +34,7 @@ COMMANDS = {
     "status": "Whether keywatch itself is alive and well.",
     "who": "Who would be told for an owner, by which route, and why.",
     "why": "What was said about a credential, to whom, and what comes next.",
+    "audit": "The history of a credential, as the draft of an incident report.",
     "db": "Make or upgrade the store.",
     "permissions": "The least rights that the configured sources need.",
     "plugins": "The providers, rosters and notifiers that are installed.",
@@ -114,9 +117,18 @@ def group(ctx: click.Context, config_path: str | None, now: str | None, color: s
     """
     from keywatch.cli.app import App
 
+    if os.environ.get("KEYWATCH_TRACE"):
+        sys.addaudithook(_trace)
     ctx.obj = App(config_path, now, color)
     ctx.color = ctx.obj.coloured
     ctx.call_on_close(ctx.obj.close)
+
+
+def _trace(event: str, values: tuple[object, ...]) -> None:
+    """One line on stderr for each step keywatch takes; SQL is cut short."""
+    if event.startswith("keywatch."):
+        said = " ".join(" ".join(str(value).split())[:80] for value in values)
+        sys.stderr.write(f"{time.monotonic():.3f} {event.removeprefix('keywatch.')} {said}\n")
 
 
 def main(args: list[str] | None = None) -> None:

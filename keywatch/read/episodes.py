@@ -64,6 +64,11 @@ class Episodes(Queries):
             for row in rows
         ]
 
+    def answered_by(self, episode_id: int) -> dict[int, str]:
+        """By promise of an episode (its id): the route whose message it answered; "" = it was given by name."""
+        rows = self.rows("a.id, a.route", "FROM ack a WHERE a.episode_id = ?", [episode_id])
+        return {row["id"]: row["route"] for row in rows}
+
     def assembled(self, rows: Collection[Row]) -> dict[int, Episode]:
         """Episodes by id from their rows, with calls and acks."""
         condition, value = self.among("n.episode_id", [row["id"] for row in rows])

@@ -133,7 +133,7 @@ class Reader(Credentials, Episodes):
         return {message: tuple(tries) for message, tries in found.items()}
 
     def sent_to(self, routes: Collection[str]) -> dict[str, list[tuple[datetime, str]]]:
-        """Where each route led: when a message to it was written, and the keyed hash of where that went; oldest first."""
+        """Where each route led: when a message to it was written, and the keyed hash of where it went; oldest first."""
         condition, value = self.among("m.route", routes)
         rest = f"FROM message m WHERE m.address_hash <> '' AND {condition} ORDER BY m.created_at, m.id"
         found: dict[str, list[tuple[datetime, str]]] = {route: [] for route in routes}
