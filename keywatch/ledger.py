@@ -5,7 +5,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, time
 from types import MappingProxyType
 
 from keywatch.config import Config
@@ -92,7 +92,8 @@ def _move(tx: Tx, row: Credential, episode: Episode, by: str, now: datetime) -> 
     held = acks.holding(episode.acks, now)
     if held:
         tx.void_ack(held.id, now)
-    tx.add_event(Event(now, "moved", key(row), by, f"expires {_day(row.expires_at)}, before {_day(episode.deadline)}"))
+    text = f"expires {_day(row.expires_at)}, before {_day(episode.deadline)}"
+    tx.add_event(Event(now, "moved", key(row), by, text, _dates(row, episode)))
 
 
 def _ended(row: Credential, episode: Episode, outcome: Outcome, by: str, now: datetime) -> Event:
@@ -103,8 +104,11 @@ def _ended(row: Credential, episode: Episode, outcome: Outcome, by: str, now: da
         Outcome.RETIRED: f"retired (expired or would expire {old})",
         Outcome.ACCEPTED: f"risk accepted until {_day(row.accepted_until)} by {row.accepted_by}",
     }[outcome]
-    new = row.expires_at.isoformat() if row.expires_at else ""
-    return Event(now, outcome.value, key(row), by, text, {"old": episode.deadline.isoformat(), "new": new})
+    return Event(now, outcome.value, key(row), by, text, _dates(row, episode))
+
+
+def _dates(row: Credential, episode: Episode) -> dict[str, str]:
+    return {"old": episode.deadline.isoformat(), "new": row.expires_at.isoformat() if row.expires_at else ""}
 
 
 def key(row: Credential) -> str:
@@ -113,7 +117,10 @@ def key(row: Credential) -> str:
 
 
 def _day(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d}" if moment else "never"
+    """The timeline keeps instants: a date alone would be another day in another zone."""
+    if moment is None:
+        return "never"
+    return f"{moment:%Y-%m-%d}" if moment.time() == time() else f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def resettle(tx: Tx, config: Config, world: World, now: datetime) -> None:

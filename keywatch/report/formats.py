@@ -57,10 +57,14 @@ def cell(text: str) -> str:
     return f"'{plain}" if text.startswith(_FORMULA) or plain.startswith(_FORMULA) else plain
 
 
+_ENTITIES = str.maketrans({"@": "&#64;", "$": "&#36;", ":": "&#58;"})
+"""What GitHub reads as a mention, as mathematics and as the name of a picture."""
+
+
 def markdown(text: str) -> str:
     """Text inside Markdown that renders as itself, HTML included."""
     plain = shown(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _MARKDOWN.sub(r"\\\1", plain).replace("@", "&#64;")
+    return _MARKDOWN.sub(r"\\\1", plain).translate(_ENTITIES)
 
 
 # --------------------------------------------------------------------------- tables
