@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from keywatch import ledger, outlook
+from keywatch import canary, ledger, outlook
 from keywatch.config import Config
 from keywatch.errors import KeywatchError
 from keywatch.model import (
@@ -78,7 +78,7 @@ class Answer:
 
     taken: tuple[Taken, ...] = ()
     left: tuple[str, ...] = ()
-    """What stands in the message and was not taken: a sentence each."""
+    """What stands in the message and needs no promise, or no more: a sentence each."""
     proof: str = ""
     """What it says about the route, a sentence; "" = it proves none."""
     overtaken: bool = False
@@ -105,8 +105,10 @@ def by_code(
     wanted = _wanted(tx, items, promise, now)
     latest = {item.episode.id: item for item in items}.values()
     left = () if promise.only else tuple(_not_taken(tx, item) for item in latest if item not in wanted)
-    taken = _take_all(tx, world, wanted, giver, promise, message, now)
-    return Answer(taken, left, proof, message.state is MessageState.SUPERSEDED)
+    own = [item for item in wanted if canary.is_canary(item.credential)]
+    said = tuple(canary.answered(tx, config, item.credential, giver, now) for item in own)
+    taken = _take_all(tx, world, [item for item in wanted if item not in own], giver, promise, message, now)
+    return Answer(taken, (*said, *left), proof, message.state is MessageState.SUPERSEDED)
 
 
 def unknown_code(text: str) -> KeywatchError:
@@ -136,7 +138,7 @@ def _wanted(tx: Tx, items: Sequence[Item], promise: Promise, now: datetime) -> l
     """The open calls of the message that ask, the latest of each episode; with `only` that one, asking or not."""
     latest = {item.episode.id: item for item in items if not item.ended_at}
     if not promise.only:
-        return [item for item in latest.values() if item.asks]
+        return [item for item in latest.values() if item.asks or canary.is_canary(item.credential)]
     meant = {row.id for row in tx.read.find(promise.only, now)}
     found = [item for item in latest.values() if item.credential.id in meant]
     if not found:
@@ -162,6 +164,11 @@ def by_name(tx: Tx, world: World, row: Credential, giver: Person, promise: Promi
     Raises:
         KeywatchError: there is nothing to take, or the date is out of bounds.
     """
+    if canary.is_canary(row):
+        raise KeywatchError(
+            f"{row.name} is answered by the code of its message: that proves that messages arrive",
+            f"nobody got one? `keywatch why {row.name}`, `keywatch doctor`",
+        )
     episode = tx.read.episodes([row.id]).get(row.id)
     if episode is None:
         why = "is retired" if row.retired_at else "has no date" if row.expires_at is None else "is an accepted risk"

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from keywatch.errors import Exit, KeywatchError
-from keywatch.model import PRODUCTION, Credential, InHand, Rules, State, World
+from keywatch.model import PRODUCTION, Credential, Duty, InHand, Person, Rules, State, World
 from keywatch.policy.state import state
 from keywatch.read import instant_of, text_of
 from keywatch.report import record, utc
@@ -58,24 +58,39 @@ class Snapshot:
     """How many active credentials there are, near or not."""
     credentials: tuple[Credential, ...]
     """Those that are near, in trouble, or nobody's."""
+    duties: tuple[Duty, ...] = ()
+    """Planned when it was taken; people are known by key and address only."""
+    store: str = ""
+    """The uuid of the store it was taken of; "" where an older keywatch took it."""
 
 
 def leave(tx: "Tx", config: "Config", now: datetime, *, changed: bool) -> None:
-    """Write the snapshot if something changed or the last one is 6 h old. A failure is a warning, never an error."""
-    last = instant_of(tx.read.meta("snapshot_at") or None)
+    """Write the snapshot if something changed or the last one is 6 h old. A failure is a warning, never an error.
+
+    `changed`: this run did something. What people did since the last snapshot stands in the timeline or in the config.
+    """
     path = place(config)
-    if not changed and last and timedelta(0) <= now - last < EVERY and path.exists():
+    if not changed and _holds(tx, config, path, now):
         return
     from keywatch import outlook  # reading a snapshot must not import the config
 
     content = compose(tx.read.credentials(now), config, outlook.world(config, tx.read, now), now)
-    content["rehearsal"] = tx.read.meta("rehearsal") == "1"
+    content |= {"rehearsal": tx.read.meta("rehearsal") == "1", "store": tx.read.meta("store_uuid")}
     try:
         _write(path, json.dumps(content, indent=1, ensure_ascii=True) + "\n")
     except OSError as problem:
         log.warning("snapshot.failed path=%s problem=%s", path, problem.strerror)
     else:
         tx.set_meta("snapshot_at", text_of(now))
+        tx.set_meta("snapshot_of", config.digest_hash)
+
+
+def _holds(tx: "Tx", config: "Config", path: Path, now: datetime) -> bool:
+    """Whether the last one says what a new one would, and is not too old to be believed."""
+    last = instant_of(tx.read.meta("snapshot_at") or None)
+    if last is None or not timedelta(0) <= now - last < EVERY or not path.exists():
+        return False
+    return tx.read.meta("snapshot_of") == config.digest_hash and not tx.read.events(since=last, limit=1)
 
 
 def place(config: "Config") -> Path:
@@ -248,7 +263,15 @@ def _snapshot(raw: Mapping[str, Any]) -> Snapshot:
         zones={**zones, "": ZoneInfo(raw["zone"])},
         groups={(str(env), str(owner), str(service)): int(n) for env, owner, service, n in raw["groups"]},
         credentials=tuple(_credential(number, row) for number, row in enumerate(raw["credentials"], start=1)),
+        duties=tuple(_duty(row) for row in raw["duties"]),
+        store=_text(raw.get("store", "")),
     )
+
+
+def _duty(row: Mapping[str, Any]) -> Duty:
+    person = Person(_text(row["person"]), _text(row["person"]), _text(row["mail"]))
+    start, until = (_instant(row[key]) if row[key] else None for key in ("start", "until"))
+    return Duty(person, int(row["level"]), start, until)
 
 
 def _credential(number: int, row: Mapping[str, Any]) -> Credential:

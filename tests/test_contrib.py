@@ -1,5 +1,6 @@
 """The systemd units and the crontab that people copy: read by systemd itself, and run as cron runs them."""
 
+import email
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.web import Page, WebServer
 from tests.story.story import Story, telling
 
 CONTRIB = Path(__file__).parents[1] / "contrib"
@@ -24,7 +26,7 @@ def units(tmp_path: Path) -> Path:
     """The units, with a program that exists here: `verify` looks for it."""
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is not here; the package systemd brings it")
-    for unit in ("keywatch.service", "keywatch.timer"):
+    for unit in ("keywatch.service", "keywatch.timer", "keywatch-failed@.service"):
         text = (CONTRIB / unit).read_text(encoding="utf-8")
         (tmp_path / unit).write_text(text.replace("/usr/local/bin/keywatch", sys.executable), encoding="utf-8")
     return tmp_path
@@ -36,6 +38,7 @@ def analyze(*args: str) -> subprocess.CompletedProcess[str]:
 
 def test_systemd_has_no_complaint(units: Path) -> None:
     """`verify` says nothing: no unknown key, no wrong value, no unit that is not there."""
+    (units / "keywatch-failed@.service").rename(units / "keywatch-failed@keywatch.service.service")
     done = analyze("verify", *(str(unit) for unit in sorted(units.iterdir())))
     said = [line for line in (done.stdout + done.stderr).splitlines() if "keywatch" in line]
     assert (done.returncode, said) == (0, [])
@@ -61,6 +64,29 @@ def test_the_units_fit_together() -> None:
     assert service["Type"] == ["oneshot"]
     assert service["ExecStart"] == ["/usr/local/bin/keywatch --config /etc/keywatch/keywatch.toml check -q"]
     assert service["StateDirectory"] == service["User"] == ["keywatch"]
+    assert service["OnFailure"] == ["keywatch-failed@%n.service"]
+
+
+def test_a_failure_is_mailed_without_keywatch(tmp_path: Path) -> None:
+    """What systemd would run, with a sendmail and a systemctl that are here: one mail with the unit and its last words.
+
+    It must not need keywatch, whose failure it tells.
+    """
+    text = (CONTRIB / "keywatch-failed@.service").read_text(encoding="utf-8")
+    command = re.search(r"^ExecStart=/bin/sh -c '(.*?)'$", text.replace("\\\n", "\n"), re.MULTILINE | re.DOTALL)
+    assert command
+    script = command[1].replace("%i", "keywatch.service").replace("%H", "vault-7").replace("$$", "$")
+    for name, does in {"systemctl": 'echo "$*: failed, status=1"', "sendmail": f"cat > {tmp_path}/mail"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "MAILTO": "ops@example.com"}
+    script = script.replace("/usr/sbin/sendmail", str(tmp_path / "sendmail"))
+    subprocess.run(["/bin/sh", "-c", script], env=env, check=True)
+    mail = email.message_from_string((tmp_path / "mail").read_text())
+    assert (mail["To"], mail["Subject"]) == ("ops@example.com", "keywatch.service failed on vault-7")
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert "status --full --no-pager --lines=40 keywatch.service: failed, status=1" in mail.get_payload()
+    assert not re.search(r"(^|[/ ])keywatch (?!status)", script)
 
 
 def _unit(name: str) -> dict[str, list[str]]:
@@ -160,6 +186,20 @@ def test_a_source_that_is_down_is_no_failure(story: Story) -> None:
     story.at("2026-10-20 10:30")
     second = Cron(story).run()
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
+
+
+def test_the_crontab_shows_how_a_service_is_told(story: Story) -> None:
+    """The line in its comment works as it stands: the URL comes from a file beside the config, and is never printed."""
+    text = (CONTRIB / "crontab").read_text(encoding="utf-8")
+    assert "check -q --ping-url file:/etc/keywatch/ping-url || [ $? -eq 3 ]" in text
+    with WebServer({"/4f1d": Page(), "/4f1d/start": Page()}) as web:
+        place = story.folder / "ping-url"
+        place.write_text(web.url("/4f1d") + "\n", encoding="utf-8")
+        cron = Cron(story)
+        cron.command = cron.command.replace("check -q", f"check -q --ping-url file:{place}")
+        done = cron.run()
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert [asked.path for asked in web.requests] == ["/4f1d/start", "/4f1d"]
 
 
 def test_nobody_reached_is_a_failure(story: Story) -> None:

@@ -1,13 +1,16 @@
 """The run that the timer starts."""
 
+import os
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from keywatch.cli.app import App, pass_app, say, show_json
-from keywatch.errors import Exit
+from keywatch.errors import Exit, KeywatchError, StoreError
+from keywatch.pulse import Pulse
 from keywatch.read import instant_of
 
 if TYPE_CHECKING:
@@ -22,31 +25,71 @@ LONGEST = 40
 """Lines of news; a mail server that is down must not fill a mail."""
 
 
+SNAPSHOT = timedelta(hours=6)
+"""An idle run leaves no snapshot, so after this time a run is not idle: a gate may read nothing else."""
+
+
 @click.command("check")
 @click.option("--dry-run", is_flag=True, help="Read the sources and name every recipient, but send and keep nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only what is new, so that cron mails mean something.")
+@click.option(
+    "--ping-url",
+    metavar="URL",
+    envvar="KEYWATCH_PING_URL",
+    help="Tell a monitoring service of each run: GET URL/start, then URL or URL/fail. A reference is better: env:NAME.",
+)
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @pass_app
-def command(app: App, dry_run: bool, quiet: bool, output: str) -> int:
+def command(app: App, dry_run: bool, quiet: bool, ping_url: str | None, output: str) -> int:
     """Collect, decide, tell: everything that is due now.
 
     Exit 1: a due notice reached nobody who counts. 3: a source or a roster could not be read. An idle run answers
-    with the standing result.
+    with the standing result. A store that cannot be used is exit 3 too; then the last resort and whoever is on duty
+    are told so, from the last snapshot, once in six hours.
     """
+    reference = "" if dry_run else ping_url or ""
+    with Pulse(reference, _base(app) if reference else Path(), say) as pulse:
+        try:
+            code = _run(app, dry_run, quiet, output)
+        except StoreError as problem:
+            if not dry_run and problem.exit_code is Exit.UNKNOWN:
+                _emergency(app, problem)
+            raise
+        pulse.ended(code)
+    return code
+
+
+def _base(app: App) -> Path:
+    """The folder of relative references, before the config is read: the first ping comes before anything can fail."""
+    from keywatch.config import find
+
+    try:
+        return find(app.config_flag, os.environ, Path.cwd()).absolute().parent
+    except KeywatchError:
+        return Path.cwd()
+
+
+def _emergency(app: App, problem: StoreError) -> None:
+    from keywatch import emergency
+
+    for line in emergency.tell(app.config, problem, datetime.now(UTC), app.pretended()):
+        say(line)
+
+
+def _run(app: App, dry_run: bool, quiet: bool, output: str) -> int:
     config, now = app.config, app.now
     if not dry_run and _idle(app):
-        app.reader.mark_run(now, now)
-        standing = int(app.reader.meta("standing", "0"))
-        if output == "json":
-            show_json(_idle_payload(app, standing))
-        elif not quiet:
-            say(f"nothing is due (exit {standing}: the standing result)" if standing else "nothing is due")
-        return standing
+        return _rest(app, now, quiet, output)
     from keywatch.check import check
 
     rehearsal, clock, app.dry = app.rehearsal, app.clock, dry_run
+    own = not dry_run and (config.canary is not None or bool(app.reader.credentials(now, source="keywatch")))
     app.reader.close()
+    if own:
+        _keep_canary(app, now)
     report = check(config, app.store, clock, rehearsal=rehearsal, dry_run=dry_run, wait=_wait)
+    if own:
+        _keep_canary(app, now)  # a run that met a new config took it for one of a source that has left
     if output == "json":
         show_json(_payload(app, report))
     elif dry_run:
@@ -56,9 +99,29 @@ def command(app: App, dry_run: bool, quiet: bool, output: str) -> int:
     return int(report.exit_code)
 
 
+def _rest(app: App, now: datetime, quiet: bool, output: str) -> int:
+    """An idle run: it notes that it was here, and answers as the last one did."""
+    app.reader.mark_run(now, now)
+    standing = int(app.reader.meta("standing", "0"))
+    if output == "json":
+        show_json(_idle_payload(app, standing))
+    elif not quiet:
+        say(f"nothing is due (exit {standing}: the standing result)" if standing else "nothing is due")
+    return standing
+
+
 def _idle(app: App) -> bool:
-    digest_at = instant_of(app.reader.meta("digest_at") or None)
-    return app.reader.idle(app.now, app.config.digest_hash) and digest_at is not None and app.now < digest_at
+    digest_at, left = (instant_of(app.reader.meta(name) or None) for name in ("digest_at", "snapshot_at"))
+    if digest_at is None or app.now >= digest_at or (left is not None and app.now - left >= SNAPSHOT):
+        return False
+    return app.reader.idle(app.now, app.config.digest_hash)
+
+
+def _keep_canary(app: App, now: datetime) -> None:
+    from keywatch import canary
+
+    with app.store.write() as tx:
+        canary.keep(tx, app.config, now)
 
 
 def _wait(pause: timedelta) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from keywatch.config import sections
 from keywatch.config.outgoing import is_reference, mail_settings
 from keywatch.config.table import Table, unknown
-from keywatch.config.values import Config, store_url
+from keywatch.config.values import OWN, Config, store_url
 from keywatch.errors import ConfigError, KeywatchError
 from keywatch.model import Calendar
 
@@ -108,6 +109,9 @@ def config_of(
     core, mail, policy, digest = (root.table(name) for name in SECTIONS[0])
     zone = core.zone("timezone", sections.UTC)
     environments = sections.environments(core)
+    canary = sections.canary(core, [word for name, also in environments.items() for word in (name, *also)])
+    own = {OWN: ()} if canary else {}
+    rules = sections.rules(policy, environments)
     people = sections.people(root)
     routes = sections.routes(root, people)
     calendars = sections.calendars(root, zone)
@@ -123,12 +127,13 @@ def config_of(
         people=people,
         routes=routes,
         owners=sections.owners(root, routes, calendars, Calendar(zone)),
-        rules=sections.rules(policy, environments),
+        rules=replace(rules, ladders={**rules.ladders, **dict.fromkeys(own, sections.OWN_LADDER)}),
         last_resort=sections.last_resort(core, people, routes),
-        environments=environments,
+        environments={**environments, **own},
         digest=sections.digest(digest, people, routes),
         store_text=_store_text(core, path.parent),
         environ=dict(environ),
+        canary=canary,
     )
     core.done()
     return config

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from keywatch.config.outgoing import is_reference, schema_of, url_problem
 from keywatch.config.table import Table, clock, is_address, unknown, valid_name
-from keywatch.config.values import Assign, DigestSettings, RosterConfig, SourceConfig, mail_route
+from keywatch.config.values import OWN, Assign, DigestSettings, RosterConfig, SourceConfig, mail_route
 from keywatch.model import LABELS, MANUAL, PRODUCTION, Calendar, Ladder, Owner, Person, Route, Rules
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -16,6 +16,9 @@ FILES = "file"
 OTHERS = Ladder(before=(7,), late=False, last=False, repeats=False, climbs=False)
 """What an environment other than production has unless [policy.NAME] says more: `7d` and `expired`, once each."""
 FURTHEST_DAYS = 730
+OWN_LADDER = Ladder(before=(7,))
+"""Production's, but for one stage before start by: the one that asks."""
+SHORTEST_CANARY, LONGEST_CANARY = timedelta(days=7), timedelta(days=365)
 
 
 def names(root: Mapping[str, object], section: str) -> tuple[str, ...]:
@@ -39,6 +42,19 @@ def environments(table: Table) -> dict[str, tuple[str, ...]]:
             elif first != canonical:
                 below.wrong(canonical, f"'{word}' already means {first}")
     return found
+
+
+def canary(table: Table, environments: Iterable[str]) -> timedelta | None:
+    """`[keywatch] canary`: how long an answer of a person holds; None = there is none."""
+    if "canary" not in table.raw:
+        table.asked.add("canary")
+        return None
+    span = table.elapsed("canary", "30d")
+    if not SHORTEST_CANARY <= span <= LONGEST_CANARY:
+        table.wrong("canary", "must be 7d to 365d; 30d is usual")
+    if OWN in environments:
+        table.wrong("canary", f"stands in an environment '{OWN}' of its own: give yours another name")
+    return span
 
 
 def people(root: Table) -> dict[str, Person]:
@@ -255,6 +271,8 @@ def sources(root: Table, default: ZoneInfo) -> tuple[SourceConfig, ...]:
             table.wrong("name", "a name is letters, digits, '.', '_' and '-', 64 at most")
         if name.casefold() == MANUAL:
             table.wrong("name", f"'{MANUAL}' is reserved for what `keywatch add` and `import` record")
+        if name.casefold() == OWN:
+            table.wrong("name", f"'{OWN}' is reserved for the canary")
         if name in found:
             table.wrong("name", "another source has that name")
         kind, every = table.text("kind", needed=True), table.elapsed("every", "1h")

@@ -16,6 +16,8 @@ from keywatch.model import Health, OnCall, Owner, Person, Route, Rules, World
 
 SQLITE = "sqlite:///"
 POSTGRES = ("postgresql://", "postgresql+psycopg://")
+OWN = "keywatch"
+"""The source, the environment and the service of the credential that keywatch keeps itself, its canary."""
 
 
 class Security(StrEnum):
@@ -124,6 +126,8 @@ class Config:
     store_text: str = field(repr=False)
     """As written; `store` is what to open."""
     environ: Mapping[str, str] = field(repr=False, compare=False)
+    canary: timedelta | None = None
+    """How long an answer to keywatch's own credential holds; None: there is none."""
 
     @property
     def base(self) -> Path:
@@ -164,8 +168,9 @@ class Config:
                 return canonical
         if not wanted:
             return ""
-        known = ", ".join(f"{name} ({', '.join(also)})" if also else name for name, also in self.environments.items())
-        near = guess(wanted, self.environments)
+        there = {name: also for name, also in self.environments.items() if name != OWN}
+        known = ", ".join(f"{name} ({', '.join(also)})" if also else name for name, also in there.items())
+        near = guess(wanted, there)
         raise KeywatchError(f"no environment {shown(text.strip())}{near}", f"there are: {known}")
 
     def assign(self, source: str, ref: str, tags: Iterable[str] = ()) -> Mapping[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from keywatch import plugins
 from keywatch.config import build, is_reference
+from keywatch.config.values import OWN
 from keywatch.doctor.people import last_resort, owners, unknown_owners
 from keywatch.doctor.secrets import secrets
 from keywatch.doctor.values import Check, Mark, Patient, names
@@ -21,7 +22,7 @@ MAX_AGE = timedelta(hours=26)
 
 def examine(patient: Patient, *, offline: bool) -> list[Check]:
     """Look at everything; `offline` leaves out what asks the network."""
-    parts = [_store, _mail, last_resort, owners, unknown_owners, _lacking, _feeds, _orphans, _routes, secrets]
+    parts = [_store, _mail, last_resort, owners, unknown_owners, _lacking, _feeds, _orphans, _canary, _routes, secrets]
     found = [check for part in parts for check in part(patient)]
     return found if offline else [*found, *_mail_server(patient), *_preflight(patient)]
 
@@ -92,11 +93,24 @@ def _feeds(patient: Patient) -> Iterator[Check]:
 
 def _orphans(patient: Patient) -> Iterator[Check]:
     """Rows of a source that left the config keep speaking until somebody says they are gone."""
-    known = {source.name for source in patient.config.sources} | {MANUAL}
+    known = {source.name for source in patient.config.sources} | {MANUAL, OWN}
     for name in sorted({row.source for row in patient.rows} - known):
         count = sum(row.source == name for row in patient.rows)
         what = f"{count} credentials are of the source '{name}', which is not configured any more"
         yield Check(Mark.PROBLEM, what, f"`keywatch retire --source {name}` ends them")
+
+
+def _canary(patient: Patient) -> Iterator[Check]:
+    """Whether somebody has shown that keywatch's messages are read."""
+    if patient.config.canary is None:
+        return
+    from keywatch import canary  # brings the store with it
+
+    found = canary.standing(patient.reader, patient.config, patient.now)
+    if found.overdue:
+        yield Check(Mark.PROBLEM, found.said, f"`keywatch why {canary.NAME}` says who was told; answer with its code")
+    else:
+        yield Check(Mark.FINE, found.said)
 
 
 def _routes(patient: Patient) -> Iterator[Check]:
