@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from keywatch import collect, digest, ledger, oncall, outlook, plugins, snapshot
+from keywatch import canary, collect, digest, ledger, oncall, outlook, plugins, snapshot
 from keywatch.clock import SKEW, Steady, ahead, back
 from keywatch.config import Config, SourceConfig, build
 from keywatch.dispatch import Dispatcher, Foreseen, Sent, foreseen
@@ -148,7 +148,7 @@ class Due:
 
 def _due(config: Config, store: Store, now: datetime, owner: str) -> Due:
     """What is to be fetched, claimed for `owner`; "" claims nothing. What another run holds is left to it."""
-    with store.write() as tx:
+    with store.write(plan=True) as tx:  # the same order of locks as where answers are written down
         changed = tx.read.meta("config_hash") != config.digest_hash
         before = Due(
             changed,
@@ -196,14 +196,25 @@ def _reconcile(
     """Write down what sources and rosters said, and what follows for people besides the ladder."""
     oncall.renew(tx, config, answers, now)
     world = outlook.world(config, tx.read, now)
+    canary.keep(tx, config, now)
     if due.changed:
         ledger.resettle(tx, config, world, now)
+        _forget(tx, config)
     for scan in scans:
         collect.record(tx, config, world, scan, now)
     tx.set_meta("config_hash", config.digest_hash)
     tell(tx, config, world, now)
     digest.enqueue_due(tx, config, world, now)
     return world
+
+
+def _forget(tx: Tx, config: Config) -> None:
+    """What is not configured any more is not fetched, so it must not look due; what was known of it stays."""
+    known = {(collect.SOURCE, source.name, "") for source in config.sources}
+    known |= {(oncall.ROSTER, *_target(config, reference)) for reference in outlook.roster_references(config)}
+    for feed in tx.read.feeds():
+        if (feed.kind, feed.name, feed.target) not in known and feed.next_at is not None:
+            tx.put_feed(replace(feed, next_at=None))
 
 
 def _deliver(
@@ -260,20 +271,23 @@ def plan(tx: Tx, config: Config, world: World, now: datetime) -> list[tuple[Cred
         if noticed is not row or over:
             ledger.record(tx, replace(noticed, accepted_until=None) if over else noticed, now, "check")
     episodes = tx.read.episodes(due)
-    hashes = outlook.address_hashes(config, tx.read, world.routes)
-    decisions = []
-    for row in (tx.read.credentials_by_id(due, now)).values():
-        episode = episodes.get(row.id)
-        if episode is None:
+    rows = tx.read.credentials_by_id(due, now)
+    for row in rows.values():
+        if row.id not in episodes:
             tx.sleep(row.id, row.accepted_until)
-            continue
-        decision = decide(now, row, episode, world)
-        tx.apply(episode.id, decision, now, f"{now.astimezone(config.zone):%Y-%m-%d}", domain(config))
-        for silence in decision.silent:
+    pairs = [(row, episodes[row.id]) for row in rows.values() if row.id in episodes]
+    said = [decide(now, row, episode, world) for row, episode in pairs]
+    if silences := [silence for decision in said for silence in decision.silent]:
+        # Whoever stayed silent is judged first: else the audience would be found too small after it was told.
+        hashes = outlook.address_hashes(config, tx.read, world.routes)
+        for silence in silences:
             tx.add_evidence(silence, hashes[silence.route])
-        if decision.stage:
-            decisions.append((row, decision))
-    return decisions
+        world = outlook.world(config, tx.read, now)
+        said = [decide(now, row, episode, world) for row, episode in pairs]
+    slot = f"{now.astimezone(config.zone):%Y-%m-%d}"
+    for (_, episode), decision in zip(pairs, said, strict=True):
+        tx.apply(episode.id, decision, now, slot, domain(config))
+    return [(row, decision) for (row, _), decision in zip(pairs, said, strict=True) if decision.stage]
 
 
 def _put_off(report: Report) -> set[int]:

@@ -7,11 +7,9 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
-from keywatch import outlook, plugins, wording
+from keywatch import outlook, wording
 from keywatch.config import Config
-from keywatch.errors import KeywatchError
 from keywatch.model import (
     Blame,
     Evidence,
@@ -27,6 +25,7 @@ from keywatch.model import (
 from keywatch.policy.retry import pause
 from keywatch.read import Item
 from keywatch.store import Store, Tx, owner_name
+from keywatch.wire import Wire
 
 LEASE = timedelta(minutes=3)
 """Several times what one attempt may take; a claim whose process is dead is free at once anyway."""
@@ -71,14 +70,16 @@ class Dispatcher:
     retry_in_run: timedelta | None = None
     """Runs are far apart: a deferred message is tried once more in this run, after this pause."""
     owner: str = field(default_factory=owner_name)
-    _notifiers: dict[str, plugins.Notifier] = field(default_factory=dict)
+    wire: Wire = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.wire = Wire(self.config)
 
     def __enter__(self) -> "Dispatcher":
         return self
 
     def __exit__(self, *_: object) -> None:
-        for notifier in self._notifiers.values():
-            notifier.close()
+        self.wire.__exit__()
 
     def run(self, world: World) -> list[Sent]:
         """Send what is due, up to the first refusal of a route: what is planned after it knows of it."""
@@ -96,7 +97,7 @@ class Dispatcher:
             return None
         message, n, route, items, outgoing = claimed
         sys.audit("keywatch.message.sending", message.id, n)
-        verdict = self._send(route, outgoing)
+        verdict = self.wire.send(route, outgoing)
         sys.audit("keywatch.message.sent", message.id, n, verdict.kind.value)
         self._settle(message, n, route, verdict, items, world)
         sys.audit("keywatch.message.settled", message.id, n)
@@ -116,45 +117,6 @@ class Dispatcher:
                     return message, n, route, items, outgoing
                 tx.abandon(message.id, n, self.owner, now)
         return None
-
-    # ------------------------------------------------------------- the wire
-
-    def _send(self, route: Route, outgoing: Outgoing) -> Verdict:
-        try:
-            if route.mail:
-                return self._notifier("mail").send(route, outgoing)
-            address = plugins.resolve(route.url, self.config.base)
-            return self._notifier("apprise").send(route, replace(outgoing, to=address))
-        except KeywatchError as problem:
-            return Verdict(VerdictKind.UNREACHABLE, Blame.SENDER, text=problem.what)
-        except Exception as problem:  # noqa: BLE001  # a notifier's mistake must not stop the others
-            words = f"the notifier failed: {type(problem).__name__}"
-            return Verdict(VerdictKind.UNKNOWN, Blame.TRANSPORT, wording.POISON, words)
-
-    def _notifier(self, name: str) -> plugins.Notifier:
-        if name not in self._notifiers:
-            kind = plugins.load("notifiers", name)
-            self._notifiers[name] = kind(self._mail_settings(kind) if name == "mail" else kind.Settings())
-        return self._notifiers[name]
-
-    def _mail_settings(self, kind: Any) -> Any:
-        mail = self.config.mail
-        if mail is None:
-            raise KeywatchError("[mail] is not configured", 'give it `from` and `smtp = "smtp://…"`')
-
-        def secret(text: str) -> str:
-            return plugins.resolve(text, self.config.base) if text else ""
-
-        return kind.Settings(
-            sender=mail.sender,
-            host=mail.host,
-            port=mail.port,
-            security=mail.security.value,
-            user=secret(mail.user),
-            password=secret(mail.password),
-            bounces=mail.bounces,
-            ca=mail.ca,
-        )
 
     # ------------------------------------------------------------- the books
 

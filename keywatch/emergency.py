@@ -12,20 +12,20 @@ import socket
 import stat
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from keywatch import plugins, snapshot
+from keywatch import snapshot
 from keywatch.config import Config
 from keywatch.config.values import OWN, mail_route
 from keywatch.errors import KeywatchError, StoreError
-from keywatch.model import PRODUCTION, Blame, Credential, Outgoing, Rendered, Route, Verdict, VerdictKind
+from keywatch.model import PRODUCTION, Credential, Outgoing, Rendered, Route, Verdict, VerdictKind
 from keywatch.read import place_of
 from keywatch.report import distance, in_zone, shown
 from keywatch.snapshot import Snapshot
+from keywatch.wire import Wire
 from keywatch.wording import domain
 
 SLOT = timedelta(hours=6)
@@ -112,10 +112,14 @@ def _tell(case: Emergency) -> list[Told]:
     routes = {route.name: route for route in _audience(case)}
     text = "\n".join(_text(case, list(routes.values()))) + "\n"
     rendered = Rendered("keywatch cannot open its store: nobody is being reminded", text)
-    marker, told = Marker(case), []
+    marker, told, no_mail = Marker(case), list[Told](), None
     with Wire(case.config) as wire:
         for route in routes.values():
-            verdict = None if route.name in marker.told else wire.send(route, _outgoing(case, route, rendered))
+            verdict = None
+            if route.name not in marker.told:
+                verdict = (no_mail if route.mail else None) or wire.send(route, _outgoing(case, route, rendered))
+            if route.mail and verdict and verdict.kind is VerdictKind.UNREACHABLE:
+                no_mail = verdict  # a mail server that does not answer is asked once, not for each person
             told.append(Told(route, verdict))
             if told[-1].accepted:
                 marker.add(route.name)
@@ -203,58 +207,6 @@ def _line(row: Credential, zone: ZoneInfo) -> str:
     hand = f", {shown(row.in_hand.person)} has it in hand" if row.in_hand else ""
     head = f"- {shown(row.name)} ({shown(row.env or PRODUCTION)}), expires {in_zone(row.expires_at, zone)}"
     return f"{head}{start}; owner {shown(row.owner or 'nobody')}{hand}"
-
-
-# --------------------------------------------------------------------------- the wire
-
-
-@dataclass(slots=True)
-class Wire:
-    """The notifiers without a store. A mail server that does not answer is asked once, not for each person."""
-
-    config: Config
-    _notifiers: dict[str, plugins.Notifier] = field(default_factory=dict)
-    _no_mail: Verdict | None = None
-
-    def __enter__(self) -> "Wire":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for notifier in self._notifiers.values():
-            notifier.close()
-
-    def send(self, route: Route, outgoing: Outgoing) -> Verdict:
-        """Try once. Whatever goes wrong is a verdict."""
-        if route.mail and self._no_mail:
-            return self._no_mail
-        try:
-            if route.mail:
-                verdict = self._notifier("mail").send(route, outgoing)
-                self._no_mail = verdict if verdict.kind is VerdictKind.UNREACHABLE else None
-                return verdict
-            address = plugins.resolve(route.url, self.config.base)
-            return self._notifier("apprise").send(route, replace(outgoing, to=address))
-        except KeywatchError as problem:
-            return Verdict(VerdictKind.UNREACHABLE, Blame.SENDER, text=problem.what)
-        except Exception as problem:  # noqa: BLE001  # one route's trouble must not keep it from the others
-            return Verdict(VerdictKind.UNKNOWN, Blame.TRANSPORT, text=f"the notifier failed: {type(problem).__name__}")
-
-    def _notifier(self, name: str) -> plugins.Notifier:
-        if name not in self._notifiers:
-            kind = plugins.load("notifiers", name)
-            self._notifiers[name] = kind(self._mail_settings(kind) if name == "mail" else kind.Settings())
-        return self._notifiers[name]
-
-    def _mail_settings(self, kind: Any) -> Any:
-        mail = self.config.mail
-        if mail is None:
-            raise KeywatchError("[mail] is not configured", 'give it `from` and `smtp = "smtp://…"`')
-        user, password = (
-            plugins.resolve(text, self.config.base) if text else "" for text in (mail.user, mail.password)
-        )
-        return kind.Settings(
-            mail.sender, mail.host, mail.port, mail.security.value, user, password, bounces=mail.bounces, ca=mail.ca
-        )
 
 
 # --------------------------------------------------------------------------- once in a slot

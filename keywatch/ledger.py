@@ -9,8 +9,9 @@ from datetime import datetime, time
 from types import MappingProxyType
 
 from keywatch.config import Config
+from keywatch.config.values import OWN
 from keywatch.errors import KeywatchError
-from keywatch.model import Credential, Episode, Event, Outcome, World
+from keywatch.model import MANUAL, Credential, Episode, Event, Outcome, World
 from keywatch.policy import acks
 from keywatch.policy.reconcile import Turn, change, noticed_overdue, resolved, said
 from keywatch.policy.state import speaks
@@ -126,7 +127,7 @@ def _day(moment: datetime | None) -> str:
 def resettle(tx: Tx, config: Config, world: World, now: datetime) -> None:
     """After a change of the config: owners, calendars, lead times and rules are applied to every credential anew."""
     for row in tx.read.credentials(now):
-        if row.source not in {source.name for source in config.sources} | {"manual"}:
+        if row.source not in {source.name for source in config.sources} | {MANUAL, OWN}:
             row = replace(row, stale_since=row.stale_since or now)
         # Tags are not stored: what a rule gave by a tag stays until the source shows the item again.
         kept = row.details if any(rule.tag for rule in config.assigns) else {}

@@ -9,6 +9,7 @@ import secrets
 import sqlite3
 import sys
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
@@ -71,7 +72,6 @@ def _empty_database(path: Path) -> None:
 
 
 def _fill(url: str, rehearsal: bool, now: datetime) -> None:
-    _migrate(url)
     values = {
         "store_uuid": str(uuid.uuid4()),
         "rehearsal": "1" if rehearsal else "0",
@@ -80,12 +80,7 @@ def _fill(url: str, rehearsal: bool, now: datetime) -> None:
         "min_version": __version__,
         "created_at": text_of(now),
     }
-    engine = engine_for(url)
-    with translated(place_of(url)), engine.begin() as connection:
-        from keywatch.store.tables import META
-
-        connection.execute(META.insert(), [{"name": name, "value": value} for name, value in values.items()])
-    engine.dispose()
+    _migrate(url, values=values)
     Store(url).close()
 
 
@@ -143,10 +138,13 @@ def _scripts(scripts: Path | None) -> ScriptDirectory:
     return ScriptDirectory.from_config(_config(scripts))
 
 
-def _migrate(url: str, scripts: Path | None = None) -> None:
-    """Run the migrations. The URL goes by an attribute: ConfigParser would read the `%` of a password."""
+def _migrate(url: str, scripts: Path | None = None, values: Mapping[str, str] | None = None) -> None:
+    """Run the migrations and write the first `values` of `meta`, in one transaction.
+
+    The URL goes by an attribute: ConfigParser would read the `%` of a password.
+    """
     config = _config(scripts)
-    config.attributes["url"] = url
+    config.attributes.update(url=url, values=values or {})
     try:
         with translated(place_of(url)):
             command.upgrade(config, "head")

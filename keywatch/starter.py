@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,6 +92,12 @@ def write(path: Path, content: str) -> None:
     Raises:
         OSError: it is there already, or the folder cannot be written to.
     """
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(content)
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644), "w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)  # whole or not there, and never over another one
+    finally:
+        draft.unlink(missing_ok=True)

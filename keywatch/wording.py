@@ -12,11 +12,10 @@ from keywatch.model import Call, Message, MessageKind, Outgoing, Rendered, Route
 from keywatch.read import Attempt, Item, Reader
 from keywatch.render.entries import worst
 from keywatch.store import Tx
+from keywatch.wire import POISON
 
 CODE = "$CODE$"
 """Stands for the message's code in bodies that were made before the code was."""
-POISON = "poison"
-"""The code of an attempt that failed by what was to be sent, not by whom it was sent to."""
 UNKNOWN_TRIES = 8
 """After so many tries with an unknown end the text itself is suspected."""
 LAST_DAY = timedelta(hours=24)

@@ -182,7 +182,9 @@ def _script(page: Path) -> Iterator[str]:
             yield from (line.partition(" #")[0] for line in body.replace("\\\n", " ").splitlines())
         if kind == "console":
             yield from (command.replace("\\\n", " ") for command in _typed(body))
-    yield from (found.replace("\n", " ") for found in re.findall(r"`([^`]+)`", BLOCK.sub("", text)))
+    inline = (found.replace("\n", " ") for found in re.findall(r"`([^`]+)`", BLOCK.sub("", text)))
+    # What keywatch itself says is quoted with `…` for what varies; it is no command.
+    yield from (found for found in inline if found.startswith("keywatch") or "…" not in found)
 
 
 def _calls(line: str) -> Iterator[list[str]]:

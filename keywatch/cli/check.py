@@ -83,13 +83,8 @@ def _run(app: App, dry_run: bool, quiet: bool, output: str) -> int:
     from keywatch.check import check
 
     rehearsal, clock, app.dry = app.rehearsal, app.clock, dry_run
-    own = not dry_run and (config.canary is not None or bool(app.reader.credentials(now, source="keywatch")))
     app.reader.close()
-    if own:
-        _keep_canary(app, now)
     report = check(config, app.store, clock, rehearsal=rehearsal, dry_run=dry_run, wait=_wait)
-    if own:
-        _keep_canary(app, now)  # a run that met a new config took it for one of a source that has left
     if output == "json":
         show_json(_payload(app, report))
     elif dry_run:
@@ -115,13 +110,6 @@ def _idle(app: App) -> bool:
     if digest_at is None or app.now >= digest_at or (left is not None and app.now - left >= SNAPSHOT):
         return False
     return app.reader.idle(app.now, app.config.digest_hash)
-
-
-def _keep_canary(app: App, now: datetime) -> None:
-    from keywatch import canary
-
-    with app.store.write() as tx:
-        canary.keep(tx, app.config, now)
 
 
 def _wait(pause: timedelta) -> None:

@@ -94,6 +94,10 @@ class Timeline:
         earliest = max(nominal, floor or self.floor)
         return earliest if exact else put_off(self.calendar, self.rules.at, earliest, every_day=every_day)
 
+    def lapse_at(self, ack: Ack) -> datetime:
+        """When it is said that a promise was not kept."""
+        return self.later(ack.ends_at, every_day=ack.ends_at >= self.when.expires_at, floor=ack.ends_at)
+
 
 def stages(line: Timeline, now: datetime) -> list[Stage]:
     """The stages of the episode up to the first ones after `now`, the earliest first. A lapse is alone on its day."""
@@ -117,11 +121,19 @@ def current(line: Timeline, now: datetime) -> Stage | None:
 def may_speak(line: Timeline, stage: Stage, now: datetime) -> bool:
     """What is in hand is silent but for the end; an unconfirmed renewal is one question until the last 24 h."""
     urgent = stage.kind == "last" or stage.after_expiry
-    if acks.holding(line.episode.acks, now):
+    if acks.holding(line.episode.acks, now) or _waits_for_lapse(line, stage, now):
         return urgent
     if line.credential.unconfirmed:
         return urgent or stage.kind in ("renewed", "lapsed")
     return True
+
+
+def _waits_for_lapse(line: Timeline, stage: Stage, now: datetime) -> bool:
+    """What came due while it was in hand is said with the lapse, and not on the free day on which the promise ended."""
+    if stage.kind not in ("overdue", "before", "late", "adopted"):
+        return False
+    broken = [ack for ack in _broken(line, now) if ack.at <= stage.due < ack.ends_at]
+    return any(now < line.lapse_at(ack) for ack in broken)
 
 
 def _before(line: Timeline) -> Iterator[Stage]:
@@ -198,7 +210,7 @@ def _end(line: Timeline, now: datetime) -> Iterator[Stage]:
 def _lapsed(line: Timeline, now: datetime) -> Iterator[Stage]:
     said: set[str] = set()
     for ack in _broken(line, now):
-        due = line.later(ack.ends_at, every_day=ack.ends_at >= line.when.expires_at, floor=ack.ends_at)
+        due = line.lapse_at(ack)
         key = f"lapsed@{line.day(ack.ends_at - EXACTLY)}"
         while key in said:
             key += "+"

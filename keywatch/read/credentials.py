@@ -11,8 +11,8 @@ from keywatch.read.rows import columns, credential_of
 _WHAT = columns("credential", "c") + ", h.kind AS hand_kind, h.person AS hand_person, h.until AS hand_until"
 _FROM = """FROM credential c
 LEFT JOIN episode e ON e.credential_id = c.id AND e.ended_at IS NULL
-LEFT JOIN ack h ON h.id = (SELECT x.id FROM ack x WHERE x.episode_id = e.id AND x.until > ?
-    AND (x.void_at IS NULL OR x.void_at > ?) ORDER BY x.at DESC, x.id DESC LIMIT 1)
+LEFT JOIN ack h ON h.id = (SELECT x.id FROM ack x WHERE x.episode_id = e.id AND x.at <= ?
+    ORDER BY x.at DESC, x.id DESC LIMIT 1) AND h.until > ? AND (h.void_at IS NULL OR h.void_at > ?)
 WHERE """
 _LIVE = "c.retired_at IS NULL"
 
@@ -70,7 +70,7 @@ class Credentials(Queries):
         return self._credentials(now, f"c.next_at <= ? AND {_LIVE}", [now])
 
     def _credentials(self, now: datetime, condition: str, values: Sequence[Any]) -> list[Credential]:
-        rows = self.rows(_WHAT, f"{_FROM}{condition} ORDER BY c.name, c.id", [now, now, *values])
+        rows = self.rows(_WHAT, f"{_FROM}{condition} ORDER BY c.name, c.id", [now, now, now, *values])
         return [credential_of(row) for row in rows]
 
 

@@ -19,6 +19,12 @@ REVISIONS = ("20261121_first", "20261122_feed_lease")
 BUSY_MS = 5000
 """How long a locked SQLite store is waited for."""
 
+STOPPED_S = 30
+"""A worker that was stopped inside a transaction would keep all others from settling; after this the server ends it."""
+NETWORKED = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "fuse.sshfs", "fuse.glusterfs"})
+"""File systems on which the shared memory of a write-ahead log does not work between hosts."""
+MOUNTS = Path("/proc/self/mountinfo")
+
 SQLITE = "sqlite:///"
 POSTGRESQL = ("postgresql://", "postgres://")
 RESTORE = "restore it from a backup; only `keywatch init` makes a new store, which knows nothing of the old one"
@@ -63,9 +69,15 @@ def _sqlite(path: Path) -> sqlite3.Connection:
     try:
         size = path.stat().st_size
     except OSError as problem:
-        raise StoreError(f"there is no store at {path}: {problem.strerror}", "`keywatch init` makes one") from None
+        hint = "was there one? Restore it from a backup; `keywatch init` makes a new one, which knows nothing of it"
+        raise StoreError(f"there is no store at {path}: {problem.strerror}", hint) from None
     if size == 0:
         raise StoreError(f"the store {path} is an empty file", RESTORE)
+    if (kind := _file_system(path)) in NETWORKED:
+        raise StoreError(
+            f"the store {path} lies on a network file system ({kind})",
+            "put it on a local disk; hosts that share a store need PostgreSQL",
+        )
     try:
         connection = sqlite3.connect(
             path.absolute().as_uri() + "?mode=rw",
@@ -81,15 +93,33 @@ def _sqlite(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _file_system(path: Path) -> str:
+    """The kind of file system a file lies on, by the longest mount point above it; "" where that cannot be told."""
+    try:
+        lines, real = MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines(), path.resolve()
+    except OSError:
+        return ""
+    found = ("", "")
+    for line in lines:
+        where, _, what = line.partition(" - ")
+        point = where.split(" ")[4].encode().decode("unicode_escape") if where.count(" ") > 4 else ""
+        if point and len(point) >= len(found[0]) and real.is_relative_to(point):
+            found = (point, what.split(" ")[0])
+    return found[1]
+
+
 def _postgresql(url: str, autocommit: bool) -> Any:
     try:
         import psycopg
     except ImportError:
         raise StoreError("a PostgreSQL store needs psycopg", "pip install 'keywatch[postgres]'") from None
     try:
-        return psycopg.connect(url, autocommit=autocommit, connect_timeout=10)
+        made = psycopg.connect(url, autocommit=True, connect_timeout=10)
+        made.execute(f"SET idle_in_transaction_session_timeout = '{STOPPED_S}s'")
+        made.autocommit = autocommit
     except psycopg.Error as problem:
         raise refusal(problem, place_of(url)) or problem from None
+    return made
 
 
 _SQLITE_REFUSALS = {
@@ -101,7 +131,11 @@ _SQLITE_REFUSALS = {
     "SQLITE_CANTOPEN": ("the store {place} cannot be opened", "check the rights of the file and of its folder"),
     "SQLITE_NOTADB": ("{place} is not a keywatch store", RESTORE),
     "SQLITE_CORRUPT": ("the store {place} is damaged", RESTORE),
-    "SQLITE_IOERR": ("the disk fails under the store {place}", "look at the system log; then restore a backup"),
+    "SQLITE_IOERR_SHMSIZE": ("no space is left for the store {place}", "make room; nothing that was committed is lost"),
+    "SQLITE_IOERR": (
+        "the disk fails under the store {place}",
+        "look at the system log; what was committed is there once the disk is well, else restore a backup",
+    ),
 }
 
 

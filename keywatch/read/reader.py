@@ -34,6 +34,9 @@ THEN 1 ELSE 0 END AS due"""
 class Reader(Credentials, Episodes):
     """Every question keywatch asks its store. Each answer is a frozen value; every instant is aware UTC."""
 
+    known: dict[str, str] | None = None
+    """The values of `meta`, where they were read at once."""
+
     def __enter__(self) -> Self:
         return self
 
@@ -42,8 +45,14 @@ class Reader(Credentials, Episodes):
 
     def meta(self, name: str, default: str = "") -> str:
         """One value about the store itself."""
+        if self.known is not None:
+            return self.known.get(name, default)
         rows = self.rows("value", "FROM meta WHERE name = ?", [name])
         return str(rows[0]["value"]) if rows else default
+
+    def remember(self) -> None:
+        """Read all values at once and answer from them, for one transaction; its writer tells of changes."""
+        self.known = {row["name"]: str(row["value"]) for row in self.rows("name, value", "FROM meta")}
 
     def evidence(self, routes: Mapping[str, str]) -> dict[str, tuple[Evidence, ...]]:
         """The evidence about each route at its present address (route → keyed hash), oldest first."""

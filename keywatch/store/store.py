@@ -83,6 +83,7 @@ class Store:
             with self.engine.begin() as connection:
                 sys.audit("keywatch.store.begun")
                 tx = Tx(connection, Reader(driver_of(connection), connection.dialect.name, self.place))
+                tx.read.remember()
                 _refuse_newer(tx.read)
                 if plan:
                     tx.take_turns()

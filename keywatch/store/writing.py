@@ -45,6 +45,8 @@ class Writing:
         """Set one value about the store itself."""
         made = self.insert(META).values(name=name, value=value)
         self.connection.execute(made.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
+        if self.read.known is not None:
+            self.read.known[name] = value
 
     def save(self, credential: Credential) -> int:
         """Write the whole row of a credential; id 0 inserts it. Returns its id.

@@ -45,6 +45,9 @@ def run() -> None:
                 if not sqlite:
                     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({PLAN_LOCK})")
                 context.run_migrations()
+                if values := context.config.attributes.get("values"):
+                    rows = [{"name": name, "value": value} for name, value in values.items()]
+                    connection.execute(metadata.tables["meta"].insert(), rows)
                 if sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
                     raise RuntimeError("a migration left a row without the row it refers to")
     finally:

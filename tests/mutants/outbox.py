@@ -259,9 +259,9 @@ SENDING = (
         "early-mark",
         "Nothing is marked as accepted before a server took it.",
         DISPATCH,
-        "        verdict = self._send(route, outgoing)\n",
+        "        verdict = self.wire.send(route, outgoing)\n",
         "        self._settle(message, n, route, Verdict(VerdictKind.ACCEPTED), items, world)\n"
-        "        verdict = self._send(route, outgoing)\n",
+        "        verdict = self.wire.send(route, outgoing)\n",
         (f"{T_SMTP}::test_greylisting_with_a_run_every_15_minutes", f"{T_SMTP}::test_a_refused_person_is_dead_at_once"),
     ),
     Mutant(

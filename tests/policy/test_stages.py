@@ -265,11 +265,14 @@ def test_in_hand_silences_all_but_the_end() -> None:
 
 
 def test_a_lapse_waits_for_nine_of_a_working_day_and_is_alone_on_it() -> None:
-    """The promise for Tuesday ends at midnight; Wednesday 09:00 says `lapsed`, and no `late` beside it."""
+    """The promise for Tuesday ends at midnight; Wednesday 09:00 says `lapsed`, and no `late` beside it.
+
+    What came due on Tuesday was silenced by the promise; it does not speak at midnight instead.
+    """
     open_ = held("2026-12-16")
     said = [s.key for s in ladder(open_=open_, until="2026-12-18") if s.kind in ("late", "lapsed")]
     assert said == ["late@2026-12-15", "lapsed@2026-12-15", "late@2026-12-17"]
-    assert now_says(madrid("2026-12-16 08:59"), open_=open_) == "late@2026-12-15"
+    assert now_says(madrid("2026-12-16 08:59"), open_=open_) == "7d@2026-12-07"
     assert now_says(madrid("2026-12-16 09:00"), open_=open_) == "lapsed@2026-12-15"
 
 

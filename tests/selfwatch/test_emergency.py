@@ -71,7 +71,7 @@ def test_a_store_that_is_gone_is_told_to_last_resort_and_duty(story: Story) -> N
     assert {mail.to for mail in mails} == EVERYBODY
     text = mails[0].text
     assert f"What happened: there is no store at {story.folder / 'keywatch.db'}: No such file or directory" in text
-    assert "What to do: `keywatch init` makes one" in text
+    assert "What to do: was there one? Restore it from a backup" in text
     assert "restored from a backup" in text
     assert "known, 2026-10-20 10:00 (2 h ago)" in text
     near = [line for line in text.splitlines() if line.startswith("- ")]

@@ -190,7 +190,7 @@ def test_due_and_touch(store: Store, now: datetime) -> None:
 
 
 def test_in_hand_is_the_promise_that_holds(store: Store, add: Any, now: datetime) -> None:
-    """The latest ack of the open episode that is neither void nor past; none without one."""
+    """The newest ack of the open episode, until it ends or is void: an older one does not come back."""
     credential, episode = add()
     day = timedelta(days=1)
 
@@ -205,7 +205,8 @@ def test_in_hand_is_the_promise_that_holds(store: Store, add: Any, now: datetime
     assert hand(now + 3 * day) is None
     with store.write() as tx:
         tx.void_ack(second, now + day / 2)
-    assert hand(now + day / 2) == InHand("ana", now + day, begun=False)
+    assert hand(now) == InHand("ana", now + day, begun=False)
+    assert hand(now + day / 2) is None
     assert hand(now + day) is None
     with store.write() as tx:
         tx.end_episode(episode, Outcome.RENEWED, "ana", now)
