@@ -1,10 +1,6 @@
 """A store of each kind for every test: an SQLite file, and a database of a PostgreSQL server started for the run."""
 
-import os
 import shutil
-import subprocess
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,9 +11,9 @@ import pytest
 from keywatch import schema
 from keywatch.model import Credential, Decision, Planned
 from keywatch.store import Store
+from tests.servers.postgres import PostgresServer
 
 NOW = datetime(2026, 12, 7, 9, tzinfo=UTC)
-BRING = "no PostgreSQL server here: `apt-get install postgresql` brings one"
 
 
 @pytest.fixture
@@ -25,51 +21,12 @@ def now() -> datetime:
     return NOW
 
 
-def _program(name: str) -> str | None:
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    return shutil.which(name) or (str(found[-1]) if found else None)
-
-
 @pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """The socket folder of a PostgreSQL of our own, run by an ordinary user, with a template that holds a store."""
-    psycopg = pytest.importorskip("psycopg", reason="pip install 'keywatch[postgres]'")
-    postgres, initdb = _program("postgres"), _program("initdb")
-    if not postgres or not initdb:
-        pytest.skip(BRING)
-    home = Path(tempfile.mkdtemp(prefix="kw-pg-"))
-    home.chmod(0o755)
-    as_user: list[str] = []
-    if os.geteuid() == 0:
-        shutil.chown(home, "nobody")
-        as_user = ["setpriv", "--reuid=nobody", "--clear-groups", "--"]
-    data = home / "data"
-    make = [*as_user, initdb, "-D", str(data), "-U", "kw", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
-    subprocess.run(make, check=True, capture_output=True, cwd=home)
-    settings = ["-c", "listen_addresses=", "-c", "fsync=off", "-c", "timezone=Asia/Kolkata"]
-    run = [*as_user, postgres, "-D", str(data), "-k", str(home), *settings]
-    with (home / "log").open("wb") as log, subprocess.Popen(run, cwd=home, stdout=log, stderr=log) as process:
-        try:
-            for _ in range(200):
-                try:
-                    psycopg.connect(f"postgresql://kw@/postgres?host={home}").close()
-                    break
-                except psycopg.OperationalError:
-                    time.sleep(0.1)
-            _sql(str(home), "CREATE DATABASE template")
-            schema.create(f"postgresql://kw@/template?host={home}", rehearsal=False, now=NOW)
-            yield str(home)
-        finally:
-            process.terminate()
-            process.wait()
-            shutil.rmtree(home)
-
-
-def _sql(home: str, statement: str) -> None:
-    import psycopg
-
-    with psycopg.connect(f"postgresql://kw@/postgres?host={home}", autocommit=True) as connection:
-        connection.execute(statement)
+def server() -> Iterator[PostgresServer]:
+    """A PostgreSQL of our own, with a database `template` that holds a fresh store."""
+    with PostgresServer() as running:
+        schema.create(running.database(name="template"), rehearsal=False, now=NOW)
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -90,9 +47,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a fresh store."""
     if request.param == "sqlite":
         return f"sqlite:///{request.getfixturevalue('file')}"
-    home, name = request.getfixturevalue("server"), f"kw_{time.monotonic_ns()}"
-    _sql(home, f"CREATE DATABASE {name} TEMPLATE template")
-    return f"postgresql://kw@/{name}?host={home}"
+    server: PostgresServer = request.getfixturevalue("server")
+    return server.database("template")
 
 
 @pytest.fixture
