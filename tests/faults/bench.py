@@ -1,4 +1,4 @@
-"""One installation for one fault: the story's time machine, who must hear of what is due, and a command that can be hurt.
+"""One installation for one fault: the time machine, who must hear of what is due, and a command that can be hurt.
 
 Whoever is told is named by the part of the address before the @; a webhook is `hook`.
 """

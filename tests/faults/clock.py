@@ -52,15 +52,16 @@ BACK = "the clock went back to … UTC: keywatch goes on … ahead of it, from i
 
 ROWS = [
     Fault("the clock goes back a minute", Exit.WELL, "", TOLD, QUIET, _moved(-MINUTE), setting=real),
-    Fault("the clock goes back a day and is set right", Exit.WELL, BACK, TOLD, QUIET, _moved(-DAY), setting=real),
+    Fault("the clock goes back a day and is set right", Exit.UNKNOWN, BACK, TOLD, QUIET, _moved(-DAY), setting=real),
     Fault(
         "the clock goes back a day for ever, just before something is due",
-        Exit.WELL,
+        Exit.UNKNOWN,
         BACK,
         Truth("nobody is told early", lambda bench: bench.heard.total() == 0),
-        DELIVERS,
+        Truth("tells everybody who is due by the time that goes on, once; exit 3 until `keywatch db clock`", _all_once),
         _moved(-DAY - 15 * MINUTE, mended=False, told=False),
         setting=real,
+        after=Exit.UNKNOWN,
     ),
     Fault(
         "the clock goes forward 30 days",
@@ -76,9 +77,10 @@ ROWS = [
         Exit.WELL,
         "",
         AHEAD,
-        Truth("goes on from the time it had reached, and says so; nobody is told twice", _all_once),
+        Truth("goes on from the time it had reached; exit 3 until `keywatch db clock`", _all_once),
         _moved(30 * DAY, told=False),
         setting=real,
+        after=Exit.UNKNOWN,
     ),
     Fault(
         "the clock goes forward more than 400 days",

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from keywatch.errors import Exit
+from keywatch.read import opening
 from tests.faults.bench import NOBODY, Bench, plain
 from tests.faults.fault import DELIVERS, UNTOUCHED, Fault, Truth, Undo
 from tests.story.story import Answer
@@ -128,7 +129,25 @@ def _locked(bench: Bench) -> Undo:
 
 KEPT = Truth("what was committed stays; nothing counts as sent that was not", _whole)
 
+
+def _networked(bench: Bench) -> Undo:
+    """The kernel says that the store's folder is an NFS mount: a real one needs rights that tests do not have."""
+    kept, mounts = opening.MOUNTS, bench.folder / "mountinfo"
+    line = f"99 1 0:50 / {bench.store.parent.resolve()} rw,relatime - nfs4 files:/export rw\n"
+    mounts.write_text(kept.read_text(encoding="utf-8") + line, encoding="utf-8")
+    opening.MOUNTS = mounts
+    return lambda: setattr(opening, "MOUNTS", kept)
+
+
 ROWS = [
+    Fault(
+        "the store lies on a network file system",
+        Exit.UNKNOWN,
+        "Error: the store … lies on a network file system (nfs4)",
+        UNTOUCHED,
+        DELIVERS,
+        _networked,
+    ),
     Fault(
         "the store's file may not be written",
         Exit.UNKNOWN,
@@ -178,7 +197,6 @@ ROWS = [
         DELIVERS,
         _nothing,
         partial(_full, 1),
-        broken="SQLITE_IOERR_SHMSIZE is a full disk too; it says `the disk fails`, and to restore a backup",
     ),
     *(
         Fault(

@@ -53,7 +53,6 @@ def secured(folder: Path) -> Iterator[Bench]:
     login = 'ca = "ca.pem"\nuser = "kw"\npassword = "file:password"\n'
     mail = 'from = "keywatch@example.com"\n'
     config = CONFIG.replace('"smtp://127', '"smtps://127').replace(mail, mail + login)
-    port = 0
     with _with_server(folder, config) as (bench, port):
         bench.own |= {"certificates": made, "port": port}
         _secure(bench)

@@ -34,10 +34,12 @@ class Fault:
     state: Truth
     """What the run with the fault leaves behind."""
     next: Truth
-    """What the run after it does. It always exits 0, and nobody is told twice."""
+    """What the run after it does. Nobody is told twice."""
     arrange: Callable[[Bench], Undo]
     run: Callable[[Bench], Answer] = Bench.check
     setting: Callable[[Path], AbstractContextManager[Bench]] = plain
+    after: Exit = Exit.WELL
+    """How the runs after it exit: not well only while the clock is not what it was."""
     copies: int = 0
     """How many mails may come again, each with the Message-ID it had."""
     server: bool = False

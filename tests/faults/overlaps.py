@@ -1,4 +1,4 @@
-"""Runs that meet: two at once, a run while somebody answers, a run while the store is upgraded, a run that is killed."""
+"""Runs that meet: two at once, one while somebody answers, one while the store is upgraded, one that is killed."""
 
 import time
 from pathlib import Path
@@ -16,7 +16,10 @@ def _stop(event, values):
         {what}
 sys.addaudithook(_stop)
 """
-WAIT = 'end = time.monotonic() + 20\n        while time.monotonic() < end and not pathlib.Path("go").exists(): time.sleep(0.01)'
+WAIT = (
+    "end = time.monotonic() + 20\n"
+    '        while time.monotonic() < end and not pathlib.Path("go").exists(): time.sleep(0.01)'
+)
 KILL = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
 
 

@@ -10,14 +10,15 @@ PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 INTRO = """\
 # Faults
 
-What `keywatch check` does when something around it fails. Each row is a test that brings the fault about, reads the exit
-code and stderr, mends it and looks at the next run: {count} rows, made from `tests/faults`. So change the table, not
-this page.
+What `keywatch check` does when something around it fails. Each row is a test that brings the fault about, reads the
+exit code and stderr, mends it and looks at the next run: {count} rows, made from `tests/faults`. So change the table,
+not this page.
 
-In every row: there is no traceback, the store stays whole, the run after the fault is mended exits 0, nobody is told
-twice, and nothing waits for ever. *Exit* is that of the run with the fault: 0 well, 1 somebody who is due was not
-reached, 2 usage or configuration, 3 could not find out. What stands under *keywatch says* is on stderr word for word,
-`…` is a name or a path of yours; an `Error:` is followed by a line `hint:` that says what to do.
+In every row: there is no traceback, the store stays whole, the run after the fault is mended exits 0 unless the row
+says otherwise, nobody is told twice, and nothing waits for ever. *Exit* is that of the run with the fault: 0 well, 1
+somebody who is due was not reached, 2 usage or configuration, 3 could not find out. What stands under *keywatch says*
+is on stderr word for word, `…` is a name or a path of yours; an `Error:` is followed by a line `hint:` that says what
+to do.
 """
 HEAD = "| what happened | exit | keywatch says | meanwhile | the next run |\n|---|---|---|---|---|\n"
 

@@ -1,4 +1,4 @@
-"""Stores of another keywatch: older, newer, or never finished. Each is mended by `db upgrade`, an update, or a backup."""
+"""Stores of another keywatch: older, newer, or never finished; mended by `db upgrade`, an update, or a backup."""
 
 import sqlite3
 from collections.abc import Callable
@@ -61,7 +61,7 @@ ROWS = [
     Fault(
         "the store needs a newer keywatch",
         Exit.UNKNOWN,
-        "Error: … is newer than this keywatch",
+        "Error: … needs keywatch … or newer; this is keywatch …",
         UNTOUCHED,
         DELIVERS,
         _changed((FUTURE, NEEDS.format(7)), (PRESENT, NEEDS.format(1))),

@@ -92,7 +92,8 @@ class Known:
 
     def due(self, now: datetime) -> list[Stage]:
         """Every stage that must have spoken, the current one last; what a promise answered need not."""
-        free = max((p.ends for p in self.promises if not p.moved), default=self.opened_at)
+        newest = [p for p in self.promises if not p.moved][-1:]  # it rules, however far an older one reached
+        free = newest[0].ends if newest else self.opened_at
         return sorted((s for s in self.may_speak(now) if s.urgent or s.due >= free), key=lambda s: (s.due, s.rung))
 
     def may_speak(self, now: datetime) -> list[Stage]:
@@ -207,8 +208,8 @@ class Books:
     """By address: when a person showed that they read it."""
     dead: dict[str, datetime] = field(default_factory=dict)
     """Addresses that were refused since."""
-    rotation: tuple[str, ...] = ()
-    rotated_at: datetime | None = None
+    heard: list[tuple[datetime, tuple[str, ...]]] = field(default_factory=list)
+    """When the roster answered, and the rotation it answered with."""
     """When the roster last answered, and what."""
 
     def listing(self, now: datetime, rows: dict[str, Row], *, blank: bool = False) -> None:
@@ -237,15 +238,17 @@ class Books:
 
     def roster(self, now: datetime, rotation: tuple[str, ...]) -> None:
         """The roster answered."""
-        self.rotation, self.rotated_at = rotation, now
+        self.heard.append((now, rotation))
 
     def on_duty(self, now: datetime) -> str:
         """Whose week it is, as far as the roster was last heard; "" = nobody can say."""
-        if self.rotated_at is None or now >= self.rotated_at + RENDERED:
+        heard = [one for one in self.heard if one[0] <= now]
+        if not heard or now >= heard[-1][0] + RENDERED:
             return ""
+        rotation = heard[-1][1]  # what a later rota says of that time nobody could know then
         # Weeks are handed over at nine, which is local time.
         turn = (local(now - 9 * HOUR) - ANCHOR).days // 7
-        return self.rotation[turn % len(self.rotation)]
+        return rotation[turn % len(rotation)]
 
     def refused(self, address: str, at: datetime) -> None:
         self.dead.setdefault(address, at)

@@ -141,7 +141,8 @@ class Judge:
         wanted = 1 if run.uncovered else 3 if run.trouble else 0
         if run.code != wanted:
             yield f"exit {run.code}, and it should be {wanted}"
-        fine = not self.books.dead and not self._suspects() and all(m.accepted for m in run.mails)
+        last = {mail.message_id: mail.accepted for mail in self.log}  # one that waits for its next try reached nobody
+        fine = not self.books.dead and not self._suspects() and all(last.values())
         if run.uncovered and fine and not run.trouble:
             yield f"uncovered {set(run.uncovered)}, and every mailbox takes everything"
 

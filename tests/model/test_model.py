@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, seed, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
@@ -230,6 +230,8 @@ class Lives(RuleBasedStateMachine):
 
 
 PROFILE: dict[str, Any] = {
+    # Shrinking a life takes minutes; MODEL_SHRINK=1 asks for the shortest one.
+    "phases": (Phase.explicit, Phase.generate, *([Phase.shrink] if os.environ.get("MODEL_SHRINK") else [])),
     "max_examples": max(EXAMPLES // PARTS, 1),
     "stateful_step_count": STEPS,
     "deadline": None,
