@@ -83,10 +83,10 @@ class Store:
             with self.engine.begin() as connection:
                 sys.audit("keywatch.store.begun")
                 tx = Tx(connection, Reader(driver_of(connection), connection.dialect.name, self.place))
+                if plan:
+                    tx.take_turns()  # before anything is read: what another run wrote meanwhile counts
                 tx.read.remember()
                 _refuse_newer(tx.read)
-                if plan:
-                    tx.take_turns()
                 yield tx
                 sys.audit("keywatch.store.committing")
             sys.audit("keywatch.store.committed")
