@@ -1,6 +1,9 @@
 # make demo   plays the incident in its own environment
 # make test   the whole test suite
-# make worlds 120 days of an installation, at three rhythms
+# make worlds 120 days of an installation at three rhythms; storms of killed workers; migrations killed at each statement
+# make crash  killed at every system call, and power cuts; with ALL=1 at every executed line too (needs strace)
+# make model  thousands of lives of an installation, and simulated years (MODEL_EXAMPLES=2000 YEARS=10)
+# make mutants  plants mistakes, one at a time; every one must be noticed
 # make check  format, lint, layers, types
 # make docs   writes docs/commands.md and the answers in README.md anew
 PYTHON ?= python3
@@ -10,7 +13,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test worlds check docs servers lock wheel clean
+.PHONY: demo test worlds crash model mutants check docs servers lock wheel clean
 
 demo: $(VENV)/.run
 	$(BIN)/keywatch demo
@@ -20,7 +23,18 @@ test: $(VENV)/.dev
 
 # Whole lives of installations, run after run; minutes, not seconds.
 worlds: $(VENV)/.dev
-	$(BIN)/pytest -n auto -q -m slow $(ARGS)
+	$(BIN)/pytest -n auto -q -m slow tests/story tests/storm tests/store $(ARGS)
+
+crash: $(VENV)/.dev
+	$(BIN)/pytest -n auto -q tests/crash -m "strace$(if $(ALL), or slow)" $(ARGS)
+
+MODEL_EXAMPLES ?= 2000
+YEARS ?= 10
+model: $(VENV)/.dev
+	MODEL_EXAMPLES=$(MODEL_EXAMPLES) YEARS=$(YEARS) $(BIN)/pytest -n auto -q tests/model $(ARGS)
+
+mutants: $(VENV)/.dev
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -29,7 +43,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 
 docs: $(VENV)/.dev
-	UPDATE_DOCS=1 $(BIN)/pytest -q tests/test_help.py tests/test_readme.py -k "the_page_says or the_consoles"
+	UPDATE_DOCS=1 $(BIN)/pytest -q tests/test_help.py tests/test_readme.py tests/faults -k "the_page or the_consoles"
 
 servers:
 	tests/servers/build.sh
