@@ -74,7 +74,8 @@ def check(
     due = _due(config, store, report.now, "" if dry_run else owner)
     scans, answers = _fetch(config, due, report.now)
     with store.write(plan=True) as tx:
-        scans = scans if dry_run else [scan for scan in scans if _holds(tx, collect.SOURCE, scan.source.name, owner)]
+        dropped = [] if dry_run else [scan for scan in scans if not _counts(tx, scan.source.name, owner, report.now)]
+        scans = [scan for scan in scans if scan not in dropped]
         report.asked = [scan.source.name for scan in scans]
         world = _reconcile(tx, config, due, scans, answers, report.now)
         if dry_run:
@@ -87,6 +88,9 @@ def check(
         _deliver(config, store, clock, report, (REHEARSED_PAUSE if rehearsal else PAUSE) if far else None, wait)
         _record(config, store, clock(), report)
     report.news = ([] if said_before else [problem]) + news(report, due.feeds, due.uncovered)
+    report.news += [
+        f"source {one.source.name}: another run has read it since; this listing is dropped" for one in dropped
+    ]
     sys.audit("keywatch.run.ended")
     return report
 
@@ -109,7 +113,8 @@ def _steady(store: Store, clock: Callable[[], datetime], *, keep: bool) -> tuple
     problem = back(base(), by) if by else ""
     if abs(apart) > SKEW:
         problem = problem or f"this host's clock and the database server's are {abs(apart)} apart; the server's rules"
-    return Steady(base, by, high_water), problem, not problem or (bool(by) and by == before)
+    behind = max(by, high_water - base()) if high_water else by  # also by minutes, of which nothing is said
+    return Steady(base, max(behind, timedelta(0)), high_water), problem, not problem or (bool(by) and by == before)
 
 
 def refuse_bad_tables(config: Config) -> None:
@@ -144,6 +149,8 @@ class Due:
     last_run: datetime | None
     feeds: list[FeedRow]
     uncovered: list[str]
+    left: bool = False
+    """A source with new settings is still held by a run that knows the old ones."""
 
 
 def _due(config: Config, store: Store, now: datetime, owner: str) -> Due:
@@ -168,9 +175,10 @@ def _due(config: Config, store: Store, now: datetime, owner: str) -> Due:
             return tx.claim_feed(kind, name, target, now, FEED_LEASE, owner, due=False)
 
         mine = [source for source in before.sources if claims(collect.SOURCE, source.name)]
+        left = changed and len(mine) < len(before.sources)  # with its new settings it is read by the next run
         # A plan needs fresh rosters: one that another run is asking at this moment is asked twice rather than not.
         asked = {ref: feed for ref, feed in known.items() if claims(oncall.ROSTER, *_target(config, ref)) or planning}
-        return replace(before, sources=mine, rosters=asked)
+        return replace(before, sources=mine, rosters=asked, left=left)
 
 
 def _fetch(config: Config, due: Due, now: datetime) -> tuple[list[collect.Scan], list[FeedRow]]:
@@ -185,9 +193,15 @@ def _fetch(config: Config, due: Due, now: datetime) -> tuple[list[collect.Scan],
     return scans, answers
 
 
-def _holds(tx: Tx, kind: str, name: str, owner: str) -> bool:
-    """Whether what was read may be written down: a run that was stopped past its lease has lost it to another."""
-    return tx.holder(kind, name, "") == owner
+def _counts(tx: Tx, source: str, owner: str, started: datetime) -> bool:
+    """Whether what was read may be written down: not if another run took the source over and has read it since.
+
+    Slow sources outlast a lease; what they said counts all the same while nobody knows better.
+    """
+    before = tx.read.feed(collect.SOURCE, source)
+    if tx.holder(collect.SOURCE, source, "") == owner or before is None or before.tried_at is None:
+        return True
+    return before.tried_at < started
 
 
 def _reconcile(
@@ -202,7 +216,8 @@ def _reconcile(
         _forget(tx, config)
     for scan in scans:
         collect.record(tx, config, world, scan, now)
-    tx.set_meta("config_hash", config.digest_hash)
+    if not due.left:
+        tx.set_meta("config_hash", config.digest_hash)
     tell(tx, config, world, now)
     digest.enqueue_due(tx, config, world, now)
     return world

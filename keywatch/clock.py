@@ -35,7 +35,7 @@ def ahead(now: datetime, high_water: datetime | None, before: timedelta) -> time
     `before`: the same of the last run. A clock that has caught up is believed again.
 
     Raises:
-        KeywatchError: it leapt further than `LEAP` (exit 3).
+        KeywatchError: it leapt further than `LEAP` (exit 1: nobody who is due is told).
     """
     if high_water is None or now >= high_water:
         if high_water and now - high_water > LEAP:
@@ -43,7 +43,7 @@ def ahead(now: datetime, high_water: datetime | None, before: timedelta) -> time
             raise KeywatchError(
                 f"the clock says {now:%Y-%m-%d %H:%M} UTC, {years}; nothing was decided",
                 "set the clock; if it is right, say so: `keywatch db clock`",
-                Exit.UNKNOWN,
+                Exit.BAD,
             )
         return timedelta(0)
     return before if now + before >= high_water - SKEW else high_water - now

@@ -105,9 +105,11 @@ class Dispatcher:
 
     def _claim(self, world: World) -> tuple[Message, int, Route, tuple[Item, ...], Outgoing] | None:
         """The next message that is still owed, in words; what is not owed any more is dropped on the way."""
-        now = self.clock()
-        with self.store.write() as tx:
-            while (claimed := tx.claim(now, LEASE, self.owner)) is not None:
+        while True:
+            now = self.clock()
+            with self.store.write() as tx:
+                if (claimed := tx.claim(now, LEASE, self.owner)) is None:
+                    return None
                 message, n = claimed
                 items = tuple(tx.read.items(message.id, now))
                 route = world.routes.get(message.route)
@@ -115,8 +117,8 @@ class Dispatcher:
                     outgoing = wording.outgoing(self.config, message, route, items, world, tx.read, now)
                     tx.addressed(message.id, outlook.address_hash(tx.read.meta("key"), route, self.config.base))
                     return message, n, route, items, outgoing
+            with self.store.write(plan=True) as tx:  # apart from the claim: locks are taken in one order everywhere
                 tx.abandon(message.id, n, self.owner, now)
-        return None
 
     # ------------------------------------------------------------- the books
 

@@ -86,8 +86,12 @@ class Emergency:
         return place if place.startswith("PostgreSQL") else f"{socket.gethostname()}:{place}"
 
 
-def tell(config: Config, problem: StoreError, real: datetime, pretended: datetime | None = None) -> list[str]:
-    """Tell last resort and planned duty that the store failed with `problem`; what became of it, in lines for stderr.
+def tell(
+    config: Config, problem: StoreError, real: datetime, pretended: datetime | None = None
+) -> tuple[list[str], bool]:
+    """Tell last resort and planned duty that the store failed with `problem`.
+
+    Returns what became of it, in lines for stderr, and whether anybody knows of it now, or need not.
 
     `real` is the time of the machine. `pretended` (`--now`) counts only where the snapshot says that it is of a
     rehearsal: a store that is gone cannot say so itself, and a real one must not send with a time that is not true.
@@ -96,9 +100,13 @@ def tell(config: Config, problem: StoreError, real: datetime, pretended: datetim
         taken, why = _snapshot(config)
         now = pretended if pretended and taken and taken.rehearsal else real
         case = Emergency(config, problem, taken, why, now)
-        return [] if case.passes else [shown(line) for line in _said(_tell(case))]
+        if case.passes:
+            return [], True
+        told = _tell(case)
+        reached = not told or any(one.accepted or one.verdict is None for one in told)
+        return [shown(line) for line in _said(told)], reached
     except Exception as broken:  # noqa: BLE001  # the store's own error must come through, whatever happens here
-        return [f"the emergency is told to nobody: {type(broken).__name__}"]
+        return [f"the emergency is told to nobody: {type(broken).__name__}"], False
 
 
 def _snapshot(config: Config) -> tuple[Snapshot | None, str]:
@@ -223,6 +231,8 @@ class Marker:
         name = hashlib.sha256(str(beside).encode()).hexdigest()[:16]
         self.places = (
             beside.with_name(beside.name.removesuffix(".snapshot.json") + ".emergency.json"),
+            # A service's own /tmp ends with the run; RuntimeDirectoryPreserve= keeps this one.
+            *(Path(kept, f"{name}.emergency.json") for kept in [os.environ.get("RUNTIME_DIRECTORY", "")] if kept),
             Path(tempfile.gettempdir(), f"keywatch-{os.geteuid()}-{name}.emergency.json"),
         )
         self.told: set[str] = set().union(*(_read(place, self.slot) for place in self.places))

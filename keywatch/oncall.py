@@ -55,7 +55,7 @@ def due(config: Config, reader: Reader, now: datetime, *, planning: bool) -> lis
         roster, target = config.roster(reference)
         feed = reader.feed(ROSTER, roster.name, target)
         stale = feed is None or feed.tried_at is None or (planning and now - feed.tried_at > FRESH)
-        if stale or (feed and feed.next_at and feed.next_at <= now):
+        if stale or (feed and (feed.next_at is None or feed.next_at <= now)):
             found.append(reference)
     return found
 

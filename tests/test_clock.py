@@ -45,8 +45,8 @@ def test_a_clock_that_caught_up_is_believed_again() -> None:
 
 
 def test_a_leap_decides_nothing() -> None:
-    """Beyond 400 days nobody is told of a whole year at once: exit 3, and the command that accepts it."""
+    """Beyond 400 days nobody is told of a whole year at once: exit 1, and the command that accepts it."""
     with pytest.raises(KeywatchError) as refused:
         ahead(NOW + LEAP + timedelta(seconds=1), NOW, NONE)
-    assert refused.value.exit_code is Exit.UNKNOWN
+    assert refused.value.exit_code is Exit.BAD
     assert "db clock" in refused.value.hint

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from keywatch import dates
+from keywatch.clock import Steady, ahead
 from keywatch.errors import KeywatchError
 from keywatch.model import Credential, Person
 from keywatch.read import Reader, instant_of, open_reader, text_of
@@ -89,7 +90,7 @@ class App:
         """
         base = self.pretended()
         if base is None:
-            return lambda: datetime.now(UTC)
+            return self._steady()
         last = instant_of(self.reader.meta("last_run") or None) if self.rehearsal else None
         if not self.rehearsal:
             raise KeywatchError(
@@ -101,6 +102,22 @@ class App:
         # Commands at one pretended instant follow each other: the later one starts where the earlier one ended.
         base = max(base, instant_of(self.reader.meta("high_water") or None) or base)
         return lambda: base + timedelta(seconds=time.monotonic() - self._started)
+
+    def host_clock(self) -> datetime:
+        """What this machine's clock shows."""
+        return datetime.now(UTC)
+
+    def _steady(self) -> Callable[[], datetime]:
+        """The clock that `check` decides by: answers must not lie before the questions. Without a store, the host's."""
+        try:
+            by, high_water = (
+                float(self.reader.meta("clock_ahead") or 0),
+                instant_of(self.reader.meta("high_water") or None),
+            )
+            by = ahead(self.host_clock(), high_water, timedelta(seconds=by)).total_seconds()
+        except KeywatchError:
+            return self.host_clock
+        return Steady(self.host_clock, timedelta(seconds=by), high_water)
 
     def pretended(self) -> datetime | None:
         """The instant that `--now` or KEYWATCH_NOW gives, whether or not this store accepts one; None: none is given.

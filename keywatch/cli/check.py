@@ -11,7 +11,7 @@ import click
 from keywatch.cli.app import App, pass_app, say, show_json
 from keywatch.errors import Exit, KeywatchError, StoreError
 from keywatch.pulse import Pulse
-from keywatch.read import instant_of
+from keywatch.read import instant_of, open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +25,8 @@ LONGEST = 40
 """Lines of news; a mail server that is down must not fill a mail."""
 
 
+PATIENCE_S = 30
+"""Seconds for a database server that restarts."""
 SNAPSHOT = timedelta(hours=6)
 """An idle run leaves no snapshot, so after this time a run is not idle: a gate may read nothing else."""
 
@@ -52,7 +54,7 @@ def command(app: App, dry_run: bool, quiet: bool, ping_url: str | None, output: 
         try:
             code = _run(app, dry_run, quiet, output)
         except StoreError as problem:
-            if not dry_run and problem.exit_code is Exit.UNKNOWN:
+            if not dry_run and problem.exit_code is Exit.UNKNOWN and not _answers_again(app, problem):
                 _emergency(app, problem)
             raise
         pulse.ended(code)
@@ -69,11 +71,27 @@ def _base(app: App) -> Path:
         return Path.cwd()
 
 
+def _answers_again(app: App, problem: StoreError) -> bool:
+    """Whether a database server that was lost is back within moments: a restart of it is no emergency."""
+    if not problem.what.startswith("the store does not answer"):
+        return False
+    time.sleep(1 if app.pretended() else PATIENCE_S)
+    try:
+        open_reader(app.config.store).close()
+    except KeywatchError:
+        return False
+    return True
+
+
 def _emergency(app: App, problem: StoreError) -> None:
+    """Tell people. Where that reaches nobody the exit code says so, because then only a monitor is left to notice."""
     from keywatch import emergency
 
-    for line in emergency.tell(app.config, problem, datetime.now(UTC), app.pretended()):
+    lines, reached = emergency.tell(app.config, problem, datetime.now(UTC), app.pretended())
+    for line in lines:
         say(line)
+    if not reached:
+        problem.exit_code = Exit.BAD
 
 
 def _run(app: App, dry_run: bool, quiet: bool, output: str) -> int:
@@ -82,7 +100,8 @@ def _run(app: App, dry_run: bool, quiet: bool, output: str) -> int:
         return _rest(app, now, quiet, output)
     from keywatch.check import check
 
-    rehearsal, clock, app.dry = app.rehearsal, app.clock, dry_run
+    rehearsal, app.dry = app.rehearsal, dry_run
+    clock = app.clock if rehearsal or app.pretended() else app.host_clock  # the run itself sees to a real one
     app.reader.close()
     report = check(config, app.store, clock, rehearsal=rehearsal, dry_run=dry_run, wait=_wait)
     if output == "json":
@@ -106,10 +125,11 @@ def _rest(app: App, now: datetime, quiet: bool, output: str) -> int:
 
 
 def _idle(app: App) -> bool:
+    now = app.now if app.pretended() else app.host_clock()  # a clock that went back is no rest
     digest_at, left = (instant_of(app.reader.meta(name) or None) for name in ("digest_at", "snapshot_at"))
-    if digest_at is None or app.now >= digest_at or (left is not None and app.now - left >= SNAPSHOT):
+    if digest_at is None or now >= digest_at or (left is not None and now - left >= SNAPSHOT):
         return False
-    return app.reader.idle(app.now, app.config.digest_hash)
+    return app.reader.idle(now, app.config.digest_hash)
 
 
 def _wait(pause: timedelta) -> None:

@@ -1,7 +1,5 @@
 """Look after the store itself."""
 
-from datetime import UTC, datetime
-
 import click
 
 from keywatch.cli.app import App, pass_app, show_json
@@ -29,12 +27,17 @@ def upgrade(app: App) -> None:
 @command.command("clock")
 @pass_app
 def clock(app: App) -> None:
-    """Take the present time for right, after a clock that was wrong: the next run decides by it."""
-    now = datetime.now(UTC)
+    """Take the present time for right, after a clock that was wrong: the next run decides by it.
+
+    What was said, asked and promised at times that have not come is taken back, and said again when it is due.
+    """
     if app.rehearsal:
         raise KeywatchError("a rehearsal's clock is the one it is given", "--now INSTANT")
-    with app.store.write() as tx:
+    with app.store.write(plan=True) as tx:
+        now = tx.lease_clock(app.host_clock())
+        tx.believe(now)
         tx.set_meta("high_water", text_of(now))
+        tx.set_meta("last_run", text_of(now))
         tx.set_meta("clock_ahead", "")
     click.echo(f"it is {now:%Y-%m-%d %H:%M} UTC; the next run decides by that")
 

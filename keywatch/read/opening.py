@@ -147,7 +147,8 @@ def refusal(problem: BaseException, place: str) -> StoreError | None:
             if name.startswith(start):
                 return StoreError(what.format(place=place), hint)
         return None
-    if any(kind.__name__ == "OperationalError" for kind in type(problem).__mro__):
+    ended = getattr(problem, "sqlstate", "") in ("25P03", "57P01")  # by the server: idle in a transaction, shut down
+    if ended or any(kind.__name__ == "OperationalError" for kind in type(problem).__mro__):
         first = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
         return StoreError(f"the store does not answer ({place}): {first[:200]}", "check that the server is up")
     return None

@@ -222,6 +222,10 @@ class Reader(Credentials, Episodes):
 
     def mark_run(self, started: datetime, now: datetime) -> None:
         """Note that a run was here: the only write of this module, one statement. The high water never falls."""
+        if self.dialect == "postgresql" and self.meta("rehearsal") != "1":
+            # Hosts share this value: one whose clock is wrong must not move it.
+            server = instant_of(self.rows("clock_timestamp() AS now", "")[0]["now"])
+            started, now = (min(one, server) if server else one for one in (started, now))
         self.execute(
             "INSERT INTO meta (name, value) VALUES ('last_run', ?), ('high_water', ?) ON CONFLICT (name) DO UPDATE "
             "SET value = CASE WHEN meta.name = 'high_water' AND meta.value > excluded.value "

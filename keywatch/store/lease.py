@@ -25,7 +25,21 @@ def is_gone(owner: str, proc: Path = PROC) -> bool:
     host, boot, pid, started = parts
     if host != _host(proc):
         return False
-    return boot != _boot(proc) or _started(int(pid), proc) != started
+    if boot != _boot(proc):
+        return True
+    now = _started(int(pid), proc)
+    return now != started if now is not None else not _exists(int(pid))
+
+
+def _exists(pid: int) -> bool:
+    """Whether there is such a process, also one of another user that /proc does not show."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def _host(proc: Path) -> str:
@@ -44,10 +58,10 @@ def _boot(proc: Path) -> str:
         return ""
 
 
-def _started(pid: int, proc: Path) -> str:
-    """When a process started, in ticks since boot; "" = it is gone (a zombie is gone too)."""
+def _started(pid: int, proc: Path) -> str | None:
+    """When a process started, in ticks since boot; "" = it is a zombie, so gone; None = /proc does not show it."""
     try:
         after_name = (proc / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
-        return ""
+        return None
     return "" if after_name[0] in "ZX" else after_name[19]

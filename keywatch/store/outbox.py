@@ -1,6 +1,7 @@
 """The outbox: claim one message, settle it. The attempt is written before the send, so a kill loses nothing."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import case, select, update
 
@@ -60,16 +61,18 @@ class Outbox(Mint):
 
     def _recover(self, now: datetime, clock: datetime) -> None:
         """Put back what nobody holds any more. Leases go by `clock`, everything else by `now`."""
-        held = (
-            select(MESSAGE.c.id, MESSAGE.c.tries, MESSAGE.c.lease_owner, MESSAGE.c.lease_until, MESSAGE.c.next_at)
-            .where(MESSAGE.c.state == MessageState.LEASED)
-            .with_for_update(skip_locked=True)
-        )
-        for message in self.connection.execute(held).all():
-            if message.lease_until <= clock or is_gone(message.lease_owner):
-                unknown = Verdict(VerdictKind.UNKNOWN, text="the run that sent it ended before it was settled")
-                self._close_attempt(message.id, message.tries, unknown, now)
-                self._put_back(message.id, message.next_at, now)
+        columns = (MESSAGE.c.id, MESSAGE.c.tries, MESSAGE.c.lease_owner, MESSAGE.c.lease_until, MESSAGE.c.next_at)
+        held = select(*columns).where(MESSAGE.c.state == MessageState.LEASED)
+        seen = self.connection.execute(held).all()
+        # Only what is free is locked: whoever settles a live one waits for its row with the planning lock in hand.
+        free = [one.id for one in seen if _is_free(one, clock)]
+        if free:
+            taken = held.where(MESSAGE.c.id.in_(free)).with_for_update(skip_locked=True)
+            for message in self.connection.execute(taken).all():
+                if _is_free(message, clock):  # nobody took it meanwhile
+                    unknown = Verdict(VerdictKind.UNKNOWN, text="the run that sent it ended before it was settled")
+                    self._close_attempt(message.id, message.tries, unknown, now)
+                    self._put_back(message.id, message.next_at, now)
 
     def settle(
         self, message_id: int, n: int, owner: str, verdict: Verdict, now: datetime, next_at: datetime | None = None
@@ -167,3 +170,8 @@ class Outbox(Mint):
             .where(NOTICE.c.message_id == message_id, EPISODE.c.ended_at.is_(None))
         )
         self.touch(now, self.connection.execute(spoken_of.distinct()).scalars().all())
+
+
+def _is_free(message: Any, clock: datetime) -> bool:
+    """Whether nobody holds a leased message any more: its lease has run out, or its holder is certainly dead."""
+    return bool(message.lease_until <= clock or is_gone(message.lease_owner))

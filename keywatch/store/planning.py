@@ -4,17 +4,38 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, exists, func, literal, or_, select, update
+from sqlalchemy import case, delete, exists, func, literal, or_, select, update
 
 from keywatch.model import AckKind, Decision, Event, MessageKind, MessageState, Outcome, Planned
 from keywatch.store.mint import Mint
-from keywatch.store.tables import ACK, CREDENTIAL, EPISODE, MESSAGE, NOTICE
+from keywatch.store.tables import ACK, CREDENTIAL, EPISODE, FEED, MESSAGE, NOTICE
 
 UNCOVERED = EPISODE.c.uncovered_since.type
 
 
 class Planning(Mint):
     """What a plan writes."""
+
+    def believe(self, now: datetime) -> None:
+        """A clock was ahead and is right again: nothing of what it did at times that have not come may keep us silent.
+
+        Stages it said are forgotten (their messages stay as history), promises given then are void, and everything is
+        looked at, fetched and sent anew.
+        """
+        run = self.connection.execute
+        open_ = select(EPISODE.c.id).where(EPISODE.c.ended_at.is_(None))
+        early = NOTICE.c.episode_id.in_(open_) & (NOTICE.c.at > now)
+        gone = run(delete(NOTICE).where(early).returning(NOTICE.c.message_id, NOTICE.c.episode_id)).all()
+        self.drop_empty({one.message_id for one in gone if one.message_id is not None})
+        again = EPISODE.c.id.in_({one.episode_id for one in gone})
+        run(update(EPISODE).where(again).values(covered="", uncovered_since=None))
+        run(update(EPISODE).where(EPISODE.c.id.in_(open_), EPISODE.c.told_at > now).values(told_at=None))
+        run(update(EPISODE).where(EPISODE.c.id.in_(open_), EPISODE.c.opened_at > now).values(opened_at=now))
+        run(update(ACK).where(ACK.c.at > now).values(at=now, void_at=now))
+        run(update(MESSAGE).where(MESSAGE.c.state == MessageState.PENDING, MESSAGE.c.next_at > now).values(next_at=now))
+        fetched = FEED.c.next_at.is_not(None)
+        run(update(FEED).where(fetched).values(next_at=now, tried_at=None, lease_until=None, lease_owner=""))
+        self.touch(now)
 
     def open_episode(
         self,

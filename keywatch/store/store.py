@@ -4,6 +4,7 @@ SQLite: one writer at a time (`BEGIN IMMEDIATE`), WAL, and a commit that survive
 transactions; planning and settling take one advisory lock, claiming skips locked rows.
 """
 
+import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -61,10 +62,15 @@ class Store:
         Raises:
             StoreError: there is one. PostgreSQL looks after itself.
         """
-        with translated(self.place), self.engine.connect() as connection:
-            if connection.dialect.name != "sqlite":
-                return
-            found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+        if self.engine.dialect.name != "sqlite":
+            return
+        connection = self.engine.raw_connection()  # no transaction: others may write meanwhile
+        try:
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        except sqlite3.Error as problem:
+            raise refusal(problem, self.place) or problem from None
+        finally:
+            connection.close()
         if found != "ok":
             raise StoreError(f"the store {self.place} is damaged", RESTORE)
 

@@ -84,7 +84,7 @@ ROWS = [
     ),
     Fault(
         "the clock goes forward more than 400 days",
-        Exit.UNKNOWN,
+        Exit.BAD,
         "Error: the clock says … UTC, … days after the last run (…); nothing was decided",
         UNTOUCHED,
         DELIVERS,

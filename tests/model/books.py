@@ -93,8 +93,10 @@ class Known:
     def due(self, now: datetime) -> list[Stage]:
         """Every stage that must have spoken, the current one last; what a promise answered need not."""
         newest = [p for p in self.promises if not p.moved][-1:]  # it rules, however far an older one reached
+        spoken = self.may_speak(now)
         free = newest[0].ends if newest else self.opened_at
-        return sorted((s for s in self.may_speak(now) if s.urgent or s.due >= free), key=lambda s: (s.due, s.rung))
+        found = (s for s in spoken if s.urgent or s.kind == "renewed" or s.due >= free)
+        return sorted(found, key=lambda s: (s.due, s.rung))
 
     def may_speak(self, now: datetime) -> list[Stage]:
         """Every stage that is due and that no promise silences now."""

@@ -123,10 +123,10 @@ CHECKS = (
     ),
     Mutant(
         "stale-writer",
-        "What a run read is not written down after it lost the lease of the feed.",
+        "What a run read is not written down once another has taken the feed over and read it since.",
         CHECK,
-        'return tx.holder(kind, name, "") == owner',
-        "return tx is not None",
+        "return before.tried_at < started",
+        "return True",
         ("store/test_planted.py::test_whoever_lost_a_feed_writes_nothing_of_it",),
     ),
 )

@@ -36,7 +36,7 @@ from keywatch.model import Basis, Covered, Deadline, Found
 
 @dataclass(frozen=True)
 class Settings:
-    taken: bool = False
+    taken: str = ""
 
 
 class Provider:
@@ -50,6 +50,8 @@ class Provider:
             raise RuntimeError("a mistake")
         with sqlite3.connect(run.path("keywatch.db")) as store:
             store.execute("UPDATE feed SET lease_owner = 'elsewhere:boot:1:1' WHERE name = 'foreign'")
+            if self.settings.taken == "and read":
+                store.execute("UPDATE feed SET tried_at = '2099-01-01 00:00:00.000000' WHERE name = 'foreign'")
         store.close()
         at = datetime(2026, 12, 19, tzinfo=timezone.utc)
         yield Found(ref="x", version="1", name="x", deadlines=(Deadline(at, Basis.DECLARED, "said"),))
@@ -266,9 +268,19 @@ def test_a_plugin_that_breaks_stops_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("foreign")
 def test_whoever_lost_a_feed_writes_nothing_of_it(tmp_path: Path) -> None:
-    """While a run reads a source, its lease ends and another run takes it: what the first one read is the other's."""
-    taken = '[[source]]\nname = "foreign"\nkind = "foreign"\ntaken = true\n'
+    """While a run reads a source, its lease ends and another run takes and reads it: the other one's word counts."""
+    taken = '[[source]]\nname = "foreign"\nkind = "foreign"\ntaken = "and read"\n'
     with telling(tmp_path, config=CONFIG + taken) as story:
-        story.check(expect=None)
+        said = story.run("check", expect=None).err
+        assert "source foreign: another run has read it since; this listing is dropped" in said
         assert story.ask("SELECT name FROM credential") == []
         assert story.ask("SELECT lease_owner FROM feed WHERE name = 'foreign'") == [("elsewhere:boot:1:1",)]
+
+
+@pytest.mark.usefixtures("foreign")
+def test_a_source_slower_than_its_lease_is_read_all_the_same(tmp_path: Path) -> None:
+    """Another run took it over and knows nothing yet: runs that overlap for ever must not drop every listing."""
+    taken = '[[source]]\nname = "foreign"\nkind = "foreign"\ntaken = "over"\n'
+    with telling(tmp_path, config=CONFIG + taken) as story:
+        story.check(expect=None)
+        assert story.ask("SELECT name FROM credential") == [("x",)]
