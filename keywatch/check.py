@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from keywatch import canary, collect, digest, ledger, oncall, outlook, plugins, snapshot
-from keywatch.clock import SKEW, Steady, ahead, back
+from keywatch.clock import SKEW, Steady, back, resumed
 from keywatch.config import Config, SourceConfig, build
 from keywatch.dispatch import Dispatcher, Foreseen, Sent, foreseen
 from keywatch.errors import ConfigError, Exit, KeywatchError
@@ -19,7 +19,7 @@ from keywatch.store import Store, Tx, owner_name
 from keywatch.wording import domain
 
 FEED_LEASE = timedelta(minutes=15)
-"""Longer than a source may take; whoever is stopped for longer has lost what it read."""
+"""After this another run may take a source over; whichever listing began later counts."""
 FAR_APART = timedelta(hours=1)
 """Runs further apart than this retry a deferred message before they end."""
 APART = timedelta(seconds=1)
@@ -68,6 +68,7 @@ def check(
     """Do everything that is due. `wait` pauses before the retries of a run that comes rarely."""
     refuse_bad_tables(config)
     sys.audit("keywatch.run.started")
+    store.examine()
     owner = owner_name()
     clock, problem, said_before = (clock, "", True) if rehearsal else _steady(store, clock, keep=not dry_run)
     report = Report(clock(), clock=problem)
@@ -99,22 +100,19 @@ def _steady(store: Store, clock: Callable[[], datetime], *, keep: bool) -> tuple
     """A clock that never goes back, what is wrong with the host's, and whether that was said before.
 
     Raises:
-        KeywatchError: it leapt by more than a year (exit 3); nothing is done.
+        KeywatchError: it leapt by more than a year (exit 1); nothing is done.
     """
-    store.examine()
     with store.write() as tx:
-        apart = tx.lease_clock(clock()) - clock()
+        apart = tx.read.shared_clock(clock()) - clock()
         base = Steady(clock, apart if abs(apart) > APART else timedelta(0))
-        before = timedelta(seconds=float(tx.read.meta("clock_ahead") or 0))
-        high_water = instant_of(tx.read.meta("high_water") or None)
-        by = ahead(base(), high_water, before)
+        before, high_water = tx.read.clock_marks()
+        steady, by = resumed(base, high_water, before)
         if keep and by != before:
             tx.set_meta("clock_ahead", str(by.total_seconds()) if by else "")
     problem = back(base(), by) if by else ""
     if abs(apart) > SKEW:
         problem = problem or f"this host's clock and the database server's are {abs(apart)} apart; the server's rules"
-    behind = max(by, high_water - base()) if high_water else by  # also by minutes, of which nothing is said
-    return Steady(base, max(behind, timedelta(0)), high_water), problem, not problem or (bool(by) and by == before)
+    return steady, problem, not problem or (bool(by) and by == before)
 
 
 def refuse_bad_tables(config: Config) -> None:

@@ -29,6 +29,17 @@ class Steady:
         return max(now, self.floor) if self.floor else now
 
 
+def resumed(base: Callable[[], datetime], high_water: datetime | None, before: timedelta) -> tuple[Steady, timedelta]:
+    """The clock to decide by, and how far it had to be put ahead of `base`: nothing within the skew.
+
+    Raises:
+        KeywatchError: the clock leapt (exit 1).
+    """
+    by = ahead(base(), high_water, before)
+    lead = max(by, high_water - base(), timedelta(0)) if high_water else by
+    return Steady(base, lead, high_water), by
+
+
 def ahead(now: datetime, high_water: datetime | None, before: timedelta) -> timedelta:
     """How far ahead of the clock a run decides, so that time goes on from the `high_water` of all runs.
 

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 from keywatch import snapshot
 from keywatch.config import Config
 from keywatch.config.values import OWN, mail_route
-from keywatch.errors import KeywatchError, StoreError
+from keywatch.errors import KeywatchError, StoreBusyError, StoreError
 from keywatch.model import PRODUCTION, Credential, Outgoing, Rendered, Route, Verdict, VerdictKind
 from keywatch.read import place_of
 from keywatch.report import distance, in_zone, shown
@@ -34,8 +34,6 @@ MOST = 20
 """Credentials that are named."""
 LARGEST_MARKER = 1 << 16
 """Bytes; a larger file is not ours."""
-BUSY = "the store is busy"
-"""How `keywatch.read` says that somebody else is writing: that passes, unless it has lasted for a slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ class Emergency:
     @property
     def passes(self) -> bool:
         """A store that is busy is not broken, unless no run has come through for a slot."""
-        return self.problem.what.startswith(BUSY) and (self.taken is None or self.now - self.taken.at <= SLOT)
+        return isinstance(self.problem, StoreBusyError) and (self.taken is None or self.now - self.taken.at <= SLOT)
 
     @property
     def slot(self) -> str:

@@ -47,6 +47,14 @@ class StoreError(KeywatchError):
     exit_code = Exit.UNKNOWN
 
 
+class StoreBusyError(StoreError):
+    """Somebody else is writing to it: that passes."""
+
+
+class StoreAwayError(StoreError):
+    """The database server does not answer; it may only be starting again."""
+
+
 class RosterError(KeywatchError):
     """A roster did not answer the question. `kind` tells apart what must not be mistaken for "nobody on duty"."""
 

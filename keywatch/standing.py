@@ -85,8 +85,8 @@ def _problem(feed: FeedRow | None) -> str:
 
 def _clock(reader: Reader) -> tuple[tuple[str, str], ...]:
     """A clock that went back is a trouble like a source that does not answer."""
-    by = float(reader.meta("clock_ahead") or 0)
-    return (("clock", f"behind the last run by {by / 3600:.1f} h; `keywatch db clock` if it is right"),) if by else ()
+    by, _ = reader.clock_marks()
+    return (("clock", f"behind the last run by {_hours(by)}; `keywatch db clock` if it is right"),) if by else ()
 
 
 def text(standing: Standing) -> str:

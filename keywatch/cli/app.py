@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from keywatch import dates
-from keywatch.clock import Steady, ahead
+from keywatch.clock import Steady, resumed
 from keywatch.errors import KeywatchError
 from keywatch.model import Credential, Person
 from keywatch.read import Reader, instant_of, open_reader, text_of
@@ -110,14 +110,11 @@ class App:
     def _steady(self) -> Callable[[], datetime]:
         """The clock that `check` decides by: answers must not lie before the questions. Without a store, the host's."""
         try:
-            by, high_water = (
-                float(self.reader.meta("clock_ahead") or 0),
-                instant_of(self.reader.meta("high_water") or None),
-            )
-            by = ahead(self.host_clock(), high_water, timedelta(seconds=by)).total_seconds()
+            apart = self.reader.shared_clock(self.host_clock()) - self.host_clock()
+            before, high_water = self.reader.clock_marks()
+            return resumed(Steady(self.host_clock, apart), high_water, before)[0]
         except KeywatchError:
             return self.host_clock
-        return Steady(self.host_clock, timedelta(seconds=by), high_water)
 
     def pretended(self) -> datetime | None:
         """The instant that `--now` or KEYWATCH_NOW gives, whether or not this store accepts one; None: none is given.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from keywatch.cli.app import App, pass_app, say, show_json
-from keywatch.errors import Exit, KeywatchError, StoreError
+from keywatch.errors import Exit, KeywatchError, StoreAwayError, StoreError
 from keywatch.pulse import Pulse
 from keywatch.read import instant_of, open_reader
 
@@ -45,9 +45,9 @@ SNAPSHOT = timedelta(hours=6)
 def command(app: App, dry_run: bool, quiet: bool, ping_url: str | None, output: str) -> int:
     """Collect, decide, tell: everything that is due now.
 
-    Exit 1: a due notice reached nobody who counts. 3: a source or a roster could not be read. An idle run answers
-    with the standing result. A store that cannot be used is exit 3 too; then the last resort and whoever is on duty
-    are told so, from the last snapshot, once in six hours.
+    Exit 1: a due notice reached nobody who counts, or nothing could be decided and nobody was told so. 3: a source or a
+    roster could not be read. An idle run answers with the standing result. A store that cannot be used is exit 3 too;
+    then the last resort and whoever is on duty are told so, from the last snapshot, once in six hours.
     """
     reference = "" if dry_run else ping_url or ""
     with Pulse(reference, _base(app) if reference else Path(), say) as pulse:
@@ -73,7 +73,7 @@ def _base(app: App) -> Path:
 
 def _answers_again(app: App, problem: StoreError) -> bool:
     """Whether a database server that was lost is back within moments: a restart of it is no emergency."""
-    if not problem.what.startswith("the store does not answer"):
+    if not isinstance(problem, StoreAwayError):
         return False
     time.sleep(1 if app.pretended() else PATIENCE_S)
     try:
@@ -95,9 +95,9 @@ def _emergency(app: App, problem: StoreError) -> None:
 
 
 def _run(app: App, dry_run: bool, quiet: bool, output: str) -> int:
-    config, now = app.config, app.now
+    config = app.config
     if not dry_run and _idle(app):
-        return _rest(app, now, quiet, output)
+        return _rest(app, app.now, quiet, output)
     from keywatch.check import check
 
     rehearsal, app.dry = app.rehearsal, dry_run

@@ -34,10 +34,11 @@ def clock(app: App) -> None:
     if app.rehearsal:
         raise KeywatchError("a rehearsal's clock is the one it is given", "--now INSTANT")
     with app.store.write(plan=True) as tx:
-        now = tx.lease_clock(app.host_clock())
+        now = tx.read.shared_clock(app.host_clock())
         tx.believe(now)
         tx.set_meta("high_water", text_of(now))
-        tx.set_meta("last_run", text_of(now))
+        if tx.read.meta("last_run") > text_of(now):
+            tx.set_meta("last_run", text_of(now))
         tx.set_meta("clock_ahead", "")
     click.echo(f"it is {now:%Y-%m-%d %H:%M} UTC; the next run decides by that")
 

@@ -71,10 +71,10 @@ def _now(app: App, taken: snapshot.Snapshot) -> datetime:
     """The time; another one only for the snapshot of a rehearsal, without asking any config or store."""
     text = app.now_flag or os.environ.get("KEYWATCH_NOW")
     if not text:
-        return app.now
+        return app.host_clock()
     if not taken.rehearsal:
         raise KeywatchError("--now works only with the snapshot of a rehearsal", "this one is of a real store")
-    return dates.instant(text, ZoneInfo("UTC")) or app.now
+    return dates.instant(text, ZoneInfo("UTC")) or app.host_clock()
 
 
 def _record(app: App, answer: gate.Answer, reason: str) -> None:

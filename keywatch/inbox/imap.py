@@ -6,12 +6,12 @@ The connection is opened by the first call and kept until `close`, so that mails
 import contextlib
 import imaplib
 import re
-import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from keywatch import network
 from keywatch.errors import Exit, KeywatchError
 from keywatch.inbox.boxes import LONGEST, MOST_MAILS, Mail, Security
 
@@ -168,23 +168,8 @@ def _body(data: list[Any], uid: int) -> bytes | None:
 
 
 def _reason(problem: Exception) -> str:
-    """A sentence of our own: an exception's text may hold more than it should."""
-    match problem:
-        case ssl.SSLCertVerificationError():
-            return f"the certificate of the mail server is not trusted: {problem.verify_message}"
-        case ssl.SSLError():
-            return "the encrypted connection failed"
-        case socket.gaierror():
-            return "the name of the mail server cannot be resolved"
-        case TimeoutError():
-            return "the mail server did not answer in time"
-        case ConnectionRefusedError():
-            return "the mail server refused the connection"
-        case FileNotFoundError() | PermissionError() | IsADirectoryError():
-            return "the CA file cannot be read"
-        case imaplib.IMAP4.readonly():
-            return "the folder is read-only, so nothing could be marked as seen"
-        case imaplib.IMAP4.abort() | OSError():
-            return "the mail server closed the connection or stopped answering"
-        case _:
-            return "the mail server said something that is no IMAP"
+    if isinstance(problem, imaplib.IMAP4.readonly):
+        return "the folder is read-only, so nothing could be marked as seen"
+    broken = isinstance(problem, (imaplib.IMAP4.abort, OSError))
+    rest = "the mail server closed the connection or stopped answering" if broken else "what it said is no IMAP"
+    return network.reason(problem) or rest

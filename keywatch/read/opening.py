@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from keywatch import __version__
-from keywatch.errors import Exit, StoreError
+from keywatch.errors import Exit, StoreAwayError, StoreBusyError, StoreError
 
 SCHEMA = 1
 """The number of the schema this program writes. `meta.min_writer` above it: this program may not write."""
@@ -145,12 +145,13 @@ def refusal(problem: BaseException, place: str) -> StoreError | None:
         name = getattr(problem, "sqlite_errorname", "") or ""
         for start, (what, hint) in _SQLITE_REFUSALS.items():
             if name.startswith(start):
-                return StoreError(what.format(place=place), hint)
+                kind = StoreBusyError if start in ("SQLITE_BUSY", "SQLITE_LOCKED") else StoreError
+                return kind(what.format(place=place), hint)
         return None
     ended = getattr(problem, "sqlstate", "") in ("25P03", "57P01")  # by the server: idle in a transaction, shut down
     if ended or any(kind.__name__ == "OperationalError" for kind in type(problem).__mro__):
         first = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
-        return StoreError(f"the store does not answer ({place}): {first[:200]}", "check that the server is up")
+        return StoreAwayError(f"the store does not answer ({place}): {first[:200]}", "check that the server is up")
     return None
 
 

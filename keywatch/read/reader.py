@@ -1,7 +1,7 @@
 """The reader itself: messages, evidence, events and feeds beside credentials and episodes, and "is anything due?"."""
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from keywatch.clock import LEAP, SKEW
@@ -49,6 +49,16 @@ class Reader(Credentials, Episodes):
             return self.known.get(name, default)
         rows = self.rows("value", "FROM meta WHERE name = ?", [name])
         return str(rows[0]["value"]) if rows else default
+
+    def shared_clock(self, now: datetime) -> datetime:
+        """The time that all hosts of a store agree on: the database server's; in a file or a rehearsal it is `now`."""
+        if self.dialect != "postgresql" or self.meta("rehearsal") == "1":
+            return now
+        return instant_of(self.rows("clock_timestamp() AS now", "")[0]["now"]) or now
+
+    def clock_marks(self) -> tuple[timedelta, datetime | None]:
+        """How far runs were put ahead of the clock, and the latest time that any of them reached."""
+        return timedelta(seconds=float(self.meta("clock_ahead") or 0)), instant_of(self.meta("high_water") or None)
 
     def remember(self) -> None:
         """Read all values at once and answer from them, for one transaction; its writer tells of changes."""
@@ -216,16 +226,14 @@ class Reader(Credentials, Episodes):
 
     def _in_step(self, now: datetime) -> bool:
         """Whether the clock goes on from the last run: else a run has to look at it."""
-        high_water = instant_of(self.meta("high_water") or None)
-        behind = bool(self.meta("clock_ahead"))
+        behind, high_water = self.clock_marks()
         return not behind and (high_water is None or high_water - SKEW <= now <= high_water + LEAP)
 
     def mark_run(self, started: datetime, now: datetime) -> None:
         """Note that a run was here: the only write of this module, one statement. The high water never falls."""
-        if self.dialect == "postgresql" and self.meta("rehearsal") != "1":
-            # Hosts share this value: one whose clock is wrong must not move it.
-            server = instant_of(self.rows("clock_timestamp() AS now", "")[0]["now"])
-            started, now = (min(one, server) if server else one for one in (started, now))
+        # Hosts share this value: one whose clock is wrong must not move it.
+        shared = self.shared_clock(now)
+        started, now = min(started, shared), min(now, shared)
         self.execute(
             "INSERT INTO meta (name, value) VALUES ('last_run', ?), ('high_water', ?) ON CONFLICT (name) DO UPDATE "
             "SET value = CASE WHEN meta.name = 'high_water' AND meta.value > excluded.value "

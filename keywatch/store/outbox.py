@@ -23,7 +23,7 @@ class Outbox(Mint):
         From here the message is frozen. What a dead process held is free at once, what another one holds when its
         lease ends; its open attempt then counts as unknown.
         """
-        clock = self.lease_clock(now)
+        clock = self.read.shared_clock(now)
         self._recover(now, clock)
         first = (
             select(MESSAGE.c.id)

@@ -107,7 +107,7 @@ class Writing:
 
         With `due=False` it is fetched before its time. What a dead process held is free at once.
         """
-        clock = self.lease_clock(now)
+        clock = self.read.shared_clock(now)
         key = {"kind": kind, "name": name, "target": target}
         holder = self.holder(**key)
         free = or_(FEED.c.lease_until.is_(None), FEED.c.lease_until <= clock)
@@ -124,12 +124,6 @@ class Writing:
         """Who claimed a feed and has not given it back; "" = nobody."""
         where = (FEED.c.kind == kind) & (FEED.c.name == name) & (FEED.c.target == target)
         return self.connection.execute(select(FEED.c.lease_owner).where(where)).scalar_one_or_none() or ""
-
-    def lease_clock(self, now: datetime) -> datetime:
-        """The time that leases go by: the server's where hosts share one, in a rehearsal the one it pretends."""
-        if self.read.dialect != "postgresql" or self.read.meta("rehearsal") == "1":
-            return now
-        return cast("datetime", self.connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one())
 
 
 def _names(kind: type[Any]) -> list[str]:

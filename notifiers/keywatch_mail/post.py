@@ -11,6 +11,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from keywatch import network
 from keywatch.model import Blame, Verdict, VerdictKind
 from keywatch_mail.answers import Answer, Step, verdict
 from keywatch_mail.letter import Letter
@@ -214,21 +215,6 @@ def _stuffed(data: bytes) -> bytes:
 
 
 def _reason(problem: Exception) -> str:
-    """A sentence of our own: an exception's text may hold more than it should."""
-    match problem:
-        case ssl.SSLCertVerificationError():
-            return f"its certificate is not trusted: {problem.verify_message}"
-        case ssl.SSLError():
-            return "the encrypted connection failed"
-        case socket.gaierror():
-            return "the name of the mail server cannot be resolved"
-        case TimeoutError():
-            return "the mail server did not answer in time"
-        case ConnectionRefusedError():
-            return "the mail server refused the connection"
-        case FileNotFoundError() | PermissionError() | IsADirectoryError():
-            return "the CA file cannot be read"
-        case smtplib.SMTPServerDisconnected():
-            return "the mail server closed the connection or stopped answering"
-        case _:
-            return f"the mail server could not be used: {type(problem).__name__}"
+    if isinstance(problem, smtplib.SMTPServerDisconnected):
+        return "the mail server closed the connection or stopped answering"
+    return network.reason(problem) or f"the mail server could not be used: {type(problem).__name__}"

@@ -16,6 +16,14 @@ def test_the_code_of_a_test_proves_the_route(kw: Keyboard) -> None:
     assert kw.select("SELECT route, person, kind FROM evidence") == [("ana:mail", "ana", "ack")]
 
 
+def test_a_promise_needs_something_to_promise(kw: Keyboard) -> None:
+    """`--until` with the code of a test proves the route, and says that nothing was promised."""
+    kw.ok("test", "bo")
+    done = kw.ok("ack", kw.code_for("bo@example.com"), "--until", "2026-12-01")
+    assert "that test asks for no promise, so none was made" in done.err
+    assert "bo:mail is proven" in done.err
+
+
 def test_on_a_real_store_the_code_stands_only_in_the_mail(bare: Keyboard) -> None:
     """What a terminal or a log shows must not be able to prove a route."""
     bare.at = ""

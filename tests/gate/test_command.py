@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from keywatch import snapshot
+from keywatch.cli import main
 from tests.cli_read.house import HOSTILE, House, make
 
 
@@ -81,6 +82,30 @@ def test_from_a_snapshot_without_an_installation(house: House, tmp_path: Path) -
     taken.write_text(json.dumps({**raw, "rehearsal": False}))
     assert elsewhere.run("gate", "--from", str(taken)).code == 2, "another clock only for a rehearsal"
     assert elsewhere.run("gate").code == 2, "no config here"
+
+
+def test_a_snapshot_is_judged_without_opening_the_store(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipeline runs beside a config whose store it cannot reach: nothing is resolved, and nothing waits for it."""
+    with house.store as store, store.write() as tx:
+        snapshot.leave(tx, house.config, house.now, changed=True)
+    place, seen = snapshot.place(house.config), tmp_path / "resolved"
+    raw = json.loads(place.read_text())
+    place.write_text(json.dumps({**raw, "rehearsal": False}))
+    toml = house.folder / "keywatch.toml"
+    text = toml.read_text()
+    assert "\nstore = " not in text
+    toml.write_text(text.replace("[keywatch]\n", f'[keywatch]\nstore = "cmd:touch {seen}"\n'))
+    monkeypatch.delenv("KEYWATCH_NOW", raising=False)
+    monkeypatch.chdir(house.folder)
+    with pytest.raises(SystemExit) as done:
+        main(["gate", "--from", str(place), "--max-age", "9000d"])
+    assert done.value.code in (0, 1, 3)
+    assert not seen.exists()
+    with pytest.raises(SystemExit):
+        main(["list"])
+    assert seen.exists(), "the commands that need the store do resolve it"
 
 
 @pytest.mark.parametrize("form", ["text", "json", "github"])
