@@ -1,3 +1,3 @@
 """keywatch tracks when credentials expire, and sees to it that a living person hears of it in time to renew them."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

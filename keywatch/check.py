@@ -3,9 +3,22 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from keywatch import canary, collect, digest, ledger, oncall, outlook, plugins, snapshot
+from keywatch import (
+    canary,
+    collect,
+    digest,
+    intake,
+    ledger,
+    oncall,
+    outlook,
+    plugins,
+    questions,
+    reminders,
+    snapshot,
+    troubles,
+)
 from keywatch.clock import SKEW, Steady, back, resumed
 from keywatch.config import Config, SourceConfig, build
 from keywatch.dispatch import Dispatcher, Foreseen, Sent, foreseen
@@ -24,6 +37,7 @@ FAR_APART = timedelta(hours=1)
 """Runs further apart than this retry a deferred message before they end."""
 APART = timedelta(seconds=1)
 """Beyond this the database server's clock stands in for the host's."""
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 PAUSE, REHEARSED_PAUSE = timedelta(seconds=30), timedelta(seconds=1)
 
 
@@ -73,22 +87,26 @@ def check(
     clock, problem, said_before = (clock, "", True) if rehearsal else _steady(store, clock, keep=not dry_run)
     report = Report(clock(), clock=problem)
     due = _due(config, store, report.now, "" if dry_run else owner)
-    scans, answers = _fetch(config, due, report.now)
+    scans, answers, post = _fetch(config, due, report.now)
     with store.write(plan=True) as tx:
         dropped = [] if dry_run else [scan for scan in scans if not _counts(tx, scan.source.name, owner, report.now)]
         scans = [scan for scan in scans if scan not in dropped]
         report.asked = [scan.source.name for scan in scans]
+        taken = intake.take(tx, config, outlook.world(config, tx.read, report.now), post, report.now) if post else []
         world = _reconcile(tx, config, due, scans, answers, report.now)
         if dry_run:
+            world = _quiet_times(tx, config, report.now)
             report.planned = plan(tx, config, world, report.now)
             report.foreseen = foreseen(tx, world, report.now)
             report.feeds, report.world, report.next_look = _feeds(config, tx.read), world, tx.read.next_look()
             tx.rollback()
+    if post and (trouble := intake.mark(post, leave=dry_run)):
+        taken.append(trouble)
     if not dry_run:
         far = due.last_run is None or report.now - due.last_run > FAR_APART
         _deliver(config, store, clock, report, (REHEARSED_PAUSE if rehearsal else PAUSE) if far else None, wait)
         _record(config, store, clock(), report)
-    report.news = ([] if said_before else [problem]) + news(report, due.feeds, due.uncovered)
+    report.news = ([] if said_before else [problem]) + taken + news(report, due.feeds, due.uncovered)
     report.news += [
         f"source {one.source.name}: another run has read it since; this listing is dropped" for one in dropped
     ]
@@ -147,6 +165,8 @@ class Due:
     last_run: datetime | None
     feeds: list[FeedRow]
     uncovered: list[str]
+    inbox: bool = False
+    """It is to be read."""
     left: bool = False
     """A source with new settings is still held by a run that knows the old ones."""
 
@@ -166,8 +186,9 @@ def _due(config: Config, store: Store, now: datetime, owner: str) -> Due:
         planning = changed or bool(before.sources) or bool(tx.read.due(now))
         rosters = oncall.due(config, tx.read, now, planning=planning)
         known = {ref: tx.read.feed(oncall.ROSTER, *_target(config, ref)) for ref in rosters}
+        inbox = intake.due(config, tx.read, now)
         if not owner:
-            return replace(before, rosters=known)
+            return replace(before, rosters=known, inbox=inbox)
 
         def claims(kind: str, name: str, target: str = "") -> bool:
             return tx.claim_feed(kind, name, target, now, FEED_LEASE, owner, due=False)
@@ -176,11 +197,12 @@ def _due(config: Config, store: Store, now: datetime, owner: str) -> Due:
         left = changed and len(mine) < len(before.sources)  # with its new settings it is read by the next run
         # A plan needs fresh rosters: one that another run is asking at this moment is asked twice rather than not.
         asked = {ref: feed for ref, feed in known.items() if claims(oncall.ROSTER, *_target(config, ref)) or planning}
-        return replace(before, sources=mine, rosters=asked, left=left)
+        inbox = inbox and claims(outlook.INBOX, outlook.INBOX)
+        return replace(before, sources=mine, rosters=asked, inbox=inbox, left=left)
 
 
-def _fetch(config: Config, due: Due, now: datetime) -> tuple[list[collect.Scan], list[FeedRow]]:
-    """Ask the sources and the rosters; no transaction is open meanwhile."""
+def _fetch(config: Config, due: Due, now: datetime) -> tuple[list[collect.Scan], list[FeedRow], intake.Post | None]:
+    """Ask the sources, the rosters and the inbox; no transaction is open meanwhile."""
     scans, answers = [], []
     for source in due.sources:
         scans.append(collect.scan(config, source, now))
@@ -188,7 +210,12 @@ def _fetch(config: Config, due: Due, now: datetime) -> tuple[list[collect.Scan],
     for reference, feed in due.rosters.items():
         answers.append(oncall.ask(config, reference, feed, now))
         sys.audit("keywatch.feed.read", oncall.ROSTER, reference)
-    return scans, answers
+    known = next((feed for feed in due.feeds if feed.kind == outlook.INBOX), None)
+    if not due.inbox:
+        return scans, answers, None
+    post = intake.fetch(config, known, now)
+    sys.audit("keywatch.feed.read", outlook.INBOX, outlook.INBOX)
+    return scans, answers, post
 
 
 def _counts(tx: Tx, source: str, owner: str, started: datetime) -> bool:
@@ -264,7 +291,7 @@ def _until_quiet(
     while True:
         now = clock()
         with store.write(plan=True) as tx:
-            world = outlook.world(config, tx.read, now)
+            world = _quiet_times(tx, config, now)
             planned = plan(tx, config, world, now)
         sys.audit("keywatch.run.planned", len(planned))
         sent = dispatcher.run(world)
@@ -273,6 +300,15 @@ def _until_quiet(
         report.world = world
         if not sent and not any(decision.notices for _, decision in planned):
             return
+
+
+def _quiet_times(tx: Tx, config: Config, now: datetime) -> World:
+    """What is asked and said besides the ladder: does somebody read here, what is wrong, what was promised."""
+    asked = questions.keep(tx, config, outlook.world(config, tx.read, now), now)
+    world = outlook.world(config, tx.read, now)  # what nobody answered makes a route suspect
+    nexts = [asked, troubles.keep(tx, config, world, now), reminders.keep(tx, config, world, now)]
+    tx.set_meta("reach_at", text_of(min((at for at in nexts if at), default=NEVER)))
+    return world
 
 
 def plan(tx: Tx, config: Config, world: World, now: datetime) -> list[tuple[Credential, Decision]]:

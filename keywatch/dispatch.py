@@ -12,6 +12,7 @@ from keywatch import outlook, wording
 from keywatch.config import Config
 from keywatch.model import (
     Blame,
+    Event,
     Evidence,
     EvidenceKind,
     Message,
@@ -22,13 +23,16 @@ from keywatch.model import (
     VerdictKind,
     World,
 )
-from keywatch.policy.retry import pause
+from keywatch.policy.health import doubted, transport_failed
+from keywatch.policy.retry import FIRST, pause
 from keywatch.read import Item
 from keywatch.store import Store, Tx, owner_name
 from keywatch.wire import Wire
 
 LEASE = timedelta(minutes=3)
 """Several times what one attempt may take; a claim whose process is dead is free at once anyway."""
+TICK = timedelta(microseconds=1)
+"""What takes a refusal back is later than it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,17 @@ def foreseen(tx: Tx, world: World, now: datetime) -> list[Foreseen]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One attempt, as the judgement on its transport needs it."""
+
+    message_id: int
+    route: Route
+    kind: VerdictKind
+    refused: bool
+    """By the route, which no transport was blamed for lately."""
+
+
 @dataclass(slots=True)
 class Dispatcher:
     """Sends messages for one run; notifiers and their connections are opened when first needed."""
@@ -71,6 +86,9 @@ class Dispatcher:
     """Runs are far apart: a deferred message is tried once more in this run, after this pause."""
     owner: str = field(default_factory=owner_name)
     wire: Wire = field(init=False)
+    _tried: list[Tried] = field(default_factory=list)
+    _broken: set[str] = field(default_factory=set)
+    """Transports that refuse nearly everybody in this run: what they say blames no route."""
 
     def __post_init__(self) -> None:
         self.wire = Wire(self.config)
@@ -99,7 +117,7 @@ class Dispatcher:
         sys.audit("keywatch.message.sending", message.id, n)
         verdict = self.wire.send(route, outgoing)
         sys.audit("keywatch.message.sent", message.id, n, verdict.kind.value)
-        self._settle(message, n, route, verdict, items, world)
+        verdict = self._settle(message, n, route, verdict, items, world)
         sys.audit("keywatch.message.settled", message.id, n)
         return Sent(message, verdict, items)
 
@@ -124,26 +142,63 @@ class Dispatcher:
 
     def _settle(
         self, message: Message, n: int, route: Route, verdict: Verdict, items: Sequence[Item], world: World
-    ) -> None:
+    ) -> Verdict:
+        """Write down what became of an attempt; returns it as it is believed."""
         now = self.clock()
         with self.store.write() as tx:
+            believed = self._believed(tx, route, now)
+            if self._is_refusal(verdict) and route.transport in self._broken and not believed:
+                verdict = replace(verdict, kind=VerdictKind.UNREACHABLE, blame=Blame.TRANSPORT)
             again = now + self._pause(n, verdict, items, world, now)
             if not tx.settle(message.id, n, self.owner, verdict, now, again):
-                return
+                return verdict
             if kind := _proof_against(verdict):
-                row = Evidence(now, route.name, kind, "smtp" if route.mail else "apprise")
-                row = replace(row, code=verdict.code, detail=verdict.text, person=route.person)
-                key = tx.read.meta("key")
-                tx.add_evidence(row, outlook.address_hash(key, route, self.config.base))
+                self._note(tx, route, Evidence(now, route.name, kind, _source(route), verdict.code, verdict.text))
+            refused = self._is_refusal(verdict) and not believed
+            self._tried.append(Tried(message.id, route, verdict.kind, refused))
+            self._break(tx, route.transport, now)
             failed = wording.poisoned(tx.read.attempts(message.id)) if items else 0
             if failed > 1 or (failed and wording.in_the_last_day(items, now)):
                 wording.tell_last_resort(tx, self.config, message, items, world, now)
+        return verdict
+
+    def _note(self, tx: Tx, route: Route, row: Evidence) -> None:
+        at = outlook.address_hash(tx.read.meta("key"), route, self.config.base)
+        tx.add_evidence(replace(row, person=route.person), at)
+
+    def _break(self, tx: Tx, transport: str, now: datetime) -> None:
+        """Where most of a transport's routes refuse in one run it is to blame: they live, and are tried again."""
+        mine = [one for one in self._tried if one.route.transport == transport]
+        refused = {one.route.name: one for one in mine if one.refused}
+        accepted = {one.route.name for one in mine if one.kind is VerdictKind.ACCEPTED}
+        if transport in self._broken or not transport_failed(len(refused), len(accepted)):
+            return
+        words = f"{len(refused)} routes of one transport refused at once"
+        for one in (one for one in mine if one.refused):
+            row = Evidence(now + TICK, one.route.name, EvidenceKind.EXONERATED, _source(one.route), detail=words)
+            self._note(tx, one.route, row)
+            tx.reopen(one.message_id, now + FIRST, now)
+        self._broken.add(transport)
+        tx.add_event(Event(now, "transport", "", "keywatch", f"{words} ({transport}): it is to blame, not they"))
+
+    @staticmethod
+    def _is_refusal(verdict: Verdict) -> bool:
+        return verdict.kind is VerdictKind.REFUSED and verdict.blame is Blame.ROUTE
+
+    def _believed(self, tx: Tx, route: Route, now: datetime) -> bool:
+        """Whether a refusal of this route is its own, whatever others say: it refused a day ago or more already."""
+        at = outlook.address_hash(tx.read.meta("key"), route, self.config.base)
+        return doubted(tx.read.evidence({route.name: at})[route.name], now)
 
     def _pause(self, n: int, verdict: Verdict, items: Sequence[Item], world: World, now: datetime) -> timedelta:
         """Until the next try: once within this run where runs are far apart, else ever longer."""
         if n == 1 and self.retry_in_run is not None and verdict.blame is not Blame.SENDER:
             return self.retry_in_run
         return pause(now, n, [(item.credential, item.episode) for item in items], world)
+
+
+def _source(route: Route) -> str:
+    return "smtp" if route.mail else "apprise"
 
 
 def _proof_against(verdict: Verdict) -> EvidenceKind | None:

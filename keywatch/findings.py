@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -48,11 +48,11 @@ def tell(tx: Tx, config: Config, world: World, now: datetime) -> None:
             continue
         tx.add_event(Event(now, KIND, finding.about, "keywatch", finding.what, {"key": finding.key}))
         due = put_off(finding.owner.calendar, world.rules.at, now)
-        for one in _audience(finding.owner, world, now):
+        for one in reached(finding.owner, world, now):
             messages.setdefault((one.route, one.person, due), []).append(finding)
     for (route, person, due), found in messages.items():
         name = hashlib.sha256("|".join(one.key for one in found).encode()).hexdigest()[:16]
-        body = json.dumps({"subject": _subject(found), "text": _text(found)})
+        body = json.dumps({"subject": subject_of([one.what for one in found]), "text": _text(found)})
         tx.enqueue(MessageKind.FINDING, f"finding|{name}|{route}", route, person, body, due, domain(config))
 
 
@@ -85,18 +85,19 @@ def _of_one(row: Credential, owner: Owner, now: datetime) -> Iterator[Finding]:
         yield Finding(owner, about, what, "", f"Look at what rotates it: {show}", row.version)
 
 
-def _audience(owner: Owner, world: World, now: datetime) -> tuple[Planned, ...]:
-    """The people on duty, and as many more as it takes to count on somebody. A finding wakes nobody."""
+def reached(owner: Owner, world: World, now: datetime, rung: int = 0) -> tuple[Planned, ...]:
+    """The people up to `rung`, and as many more as it takes to count on somebody. A finding wakes nobody."""
     planned: tuple[Planned, ...] = ()
-    for rung in range(starting_rung(owner, world, now, 0), LAST_RESORT):
-        planned = audience(owner, world, now, rung, pages=False)
+    for reach in range(starting_rung(owner, world, now, rung), LAST_RESORT):
+        planned = audience(owner, world, now, reach, pages=False)
         if covered([Ear(one.route, one.duty) for one in planned], world):
             break
     return planned
 
 
-def _subject(found: list[Finding]) -> str:
-    return found[0].what + (f" (and {len(found) - 1} more findings)" if len(found) > 1 else "")
+def subject_of(found: Sequence[str]) -> str:
+    """The subject of a message about several things: the first of them, and how many more."""
+    return found[0] + (f" (and {len(found) - 1} more findings)" if len(found) > 1 else "")
 
 
 def _text(found: list[Finding]) -> str:

@@ -6,6 +6,7 @@ Everything here is read: from the config, and from what earlier runs left in the
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,15 @@ from typing import Any
 from keywatch import plugins
 from keywatch.config import Config
 from keywatch.errors import KeywatchError
-from keywatch.model import Duty, Health, OnCall, Person, Route, Trust, World
+from keywatch.model import Duty, Health, HealthState, OnCall, Person, Route, Trust, World
 from keywatch.policy.health import health
 from keywatch.read import FeedRow, Reader
 
+INBOX = "inbox"
+"""The kind and the name of the feed."""
+SELF_PROOF = "inbox:self-proof"
+"""The route to an address that nobody has."""
+UNHEARD_AFTER = timedelta(hours=24)
 RENDERED_FOR = timedelta(days=14)
 """How far ahead duties are rendered, so that a silent roster still answers what was planned."""
 
@@ -29,8 +35,47 @@ def roster_references(config: Config) -> tuple[str, ...]:
 def world(config: Config, reader: Reader, now: datetime) -> World:
     """Everything the rules may ask, as it is known at `now`."""
     answers = {ref: on_call(ref, _feed(config, reader, ref), now) for ref in roster_references(config)}
-    seen = config.world(answers, {})
-    return config.world(answers, _healths(config, reader, seen.routes, now))
+    issuers = _issuers(config, reader)
+    extra = [*(route for route, _ in issuers), *_proving(config, reader, now)]
+    seen = config.world(answers, {}, extra_routes=extra)
+    unheard = _unheard(config, reader, now)
+    healths = _healths(config, reader, seen.routes, now)
+    if unheard:
+        # Whether what is sent now bounces is not known, so who proved a mail route once is not enough.
+        healths = {name: _unsure(health) if seen.routes[name].mail else health for name, health in healths.items()}
+    issued = {route.name: tuple(names) for route, names in issuers}
+    return replace(seen, health=healths, issuers=issued, unheard=unheard)
+
+
+def _unsure(health: Health) -> Health:
+    return replace(health, state=HealthState.UNPROVEN) if health.state is HealthState.PROVEN else health
+
+
+def _issuers(config: Config, reader: Reader) -> list[tuple[Route, list[str]]]:
+    """The addresses that issuers write to: a route of the config where it has that address, else one of their own."""
+    known = {route.mail.casefold(): route for route in config.routes.values() if route.mail}
+    return [
+        (known.get(address) or Route(f"issuer:{address}", shared=True, mail=address), names)
+        for address, names in reader.issuers().items()
+    ]
+
+
+def _proving(config: Config, reader: Reader, now: datetime) -> list[Route]:
+    """An address that nobody has, another one each month: a mail to it must bounce."""
+    if config.inbox is None or not config.inbox.self_proof:
+        return []
+    month = f"{SELF_PROOF}|{now:%Y-%m}"
+    nobody = hmac.new(bytes.fromhex(reader.meta("key")), month.encode(), hashlib.sha256).hexdigest()[:16]
+    return [Route(SELF_PROOF, shared=True, mail=f"nobody-{nobody}@{config.inbox.self_proof}")]
+
+
+def _unheard(config: Config, reader: Reader, now: datetime) -> str:
+    """Why answers by mail cannot be known of; "" = they can, or there is no inbox."""
+    feed = reader.feed(INBOX, INBOX) if config.inbox else None
+    if feed is None or not feed.problem:
+        return ""
+    read = feed.complete_at
+    return feed.problem if read is None or now - read >= UNHEARD_AFTER else ""
 
 
 def _feed(config: Config, reader: Reader, reference: str) -> FeedRow | None:
@@ -91,12 +136,12 @@ def _instant(text: str | None) -> datetime | None:
 
 
 def feeds(config: Config, reader: Reader) -> list[tuple[str, FeedRow | None]]:
-    """Every source and roster that is configured now, with what was last fetched from it."""
+    """Every source, every roster and the inbox that is configured now, with what was last fetched from it."""
     found = [(f"source {source.name}", reader.feed("source", source.name)) for source in config.sources]
     for reference in roster_references(config):
         roster, target = config.roster(reference)
         found.append((f"roster {reference}", reader.feed("roster", roster.name, target)))
-    return found
+    return [*found, (INBOX, reader.feed(INBOX, INBOX))] if config.inbox else found
 
 
 # --------------------------------------------------------------------------- routes

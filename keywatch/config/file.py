@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from keywatch.config import sections
-from keywatch.config.outgoing import is_reference, mail_settings
+from keywatch.config.outgoing import inbox_settings, is_reference, mail_settings
 from keywatch.config.table import Table, unknown
 from keywatch.config.values import OWN, Config, store_url
 from keywatch.errors import ConfigError, KeywatchError
@@ -21,7 +21,7 @@ SYSTEM = Path("/etc/keywatch/keywatch.toml")
 LARGEST_BYTES = 1024 * 1024
 DEFAULT_STORE = "sqlite:///keywatch.db"
 SECTIONS = (
-    ("keywatch", "mail", "policy", "digest"),
+    ("keywatch", "mail", "inbox", "policy", "digest"),
     ("source", "assign"),
     ("people", "routes", "rosters", "owners", "calendars"),
 )
@@ -106,11 +106,12 @@ def config_of(
     """The Config that parsed content stands for; where `problems` grew, it is not to be used."""
     root = Table(raw, "", problems)
     _check_sections(root)
-    core, mail, policy, digest = (root.table(name) for name in SECTIONS[0])
+    core, mail, inbox, policy, digest = (root.table(name) for name in SECTIONS[0])
     zone = core.zone("timezone", sections.UTC)
     environments = sections.environments(core)
     canary = sections.canary(core, [word for name, also in environments.items() for word in (name, *also)])
     own = {OWN: ()} if canary else {}
+    questions = policy.take("questions", bool, True)
     rules = sections.rules(policy, environments)
     people = sections.people(root)
     routes = sections.routes(root, people)
@@ -121,12 +122,14 @@ def config_of(
         zone=zone,
         keeper=core.one_of("owner", "owner", sections.names(raw, "owners"), needed=True),
         mail=mail_settings(mail, path.parent),
+        inbox=inbox_settings(inbox, path.parent),
         sources=sections.sources(root, zone),
         assigns=sections.assigns(root, environments),
         rosters=sections.rosters(root),
         people=people,
         routes=routes,
         owners=sections.owners(root, routes, calendars, Calendar(zone)),
+        questions=questions,
         rules=replace(rules, ladders={**rules.ladders, **dict.fromkeys(own, sections.OWN_LADDER)}),
         last_resort=sections.last_resort(core, people, routes),
         environments={**environments, **own},

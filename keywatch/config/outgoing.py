@@ -1,4 +1,7 @@
-"""Reads how messages leave: `[mail]`, and the URL of a route. No URL is ever repeated in a problem."""
+"""Reads how messages leave and where answers arrive: `[mail]`, `[inbox]`, and the URL of a route.
+
+No URL is ever repeated in a problem.
+"""
 
 import re
 from collections.abc import Iterator
@@ -7,9 +10,10 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, parse_qsl, urlsplit
 
 from keywatch.config.table import Table, is_address
-from keywatch.config.values import MailSettings, Security
+from keywatch.config.values import InboxSettings, MailSettings, Security
 
 REFERENCES = ("env:", "file:", "cmd:")
+BOXES = "write imaps://user@mail.example.com/INBOX or maildir:/var/mail/keywatch"
 PORTS = {"smtp": 25, "smtps": 465}
 TOKEN = "{token}"  # noqa: S105  # a place in a mail address, no secret
 LONGEST_TOKEN = 26
@@ -125,3 +129,36 @@ def _bounces(table: Table) -> str:
     if template and (template.count(TOKEN) != 1 or not is_address(filled) or TOKEN not in template.partition("@")[0]):
         table.wrong("bounces", "write an address with {token} before the @, such as keywatch+{token}@example.com")
     return template
+
+
+def inbox_settings(table: Table, base: Path) -> InboxSettings | None:
+    """`[inbox]`; None where the file has none: then bounces and answers by mail are not heard of."""
+    if not table.raw:
+        return None
+    url, ca, proof = table.text("url", needed=True), table.text("ca"), table.text("self_proof")
+    kind, _, rest = url.partition(":")
+    password = table.text("password")
+    if kind == "maildir":
+        url = f"maildir:{base / rest}" if rest else url
+    elif url and kind not in ("imaps", "imap"):
+        table.wrong("url", BOXES)
+    if kind != "maildir" and not password and url:
+        table.wrong("password", "is missing: IMAP needs one; write env:NAME, file:/path or cmd:argv")
+    if password and not is_reference(password):
+        table.wrong("password", "a password does not belong in this file; write env:NAME, file:/path or cmd:argv")
+    if (kind == "maildir" and not rest) or (kind != "maildir" and _odd_box(url)):
+        table.wrong("url", BOXES)
+    if proof and not is_address(f"nobody@{proof}"):
+        table.wrong("self_proof", "is a domain of your own whose mail comes back when nobody has the address")
+    every, authserv = table.elapsed("every", "0"), table.text("authserv")
+    table.done()
+    return InboxSettings(url, password, str(base / ca) if ca else "", authserv, every, proof)
+
+
+def _odd_box(url: str) -> bool:
+    """Whether an IMAP address cannot be used: it lacks its user or its server, or holds a password."""
+    try:
+        parts = urlsplit(url)
+        return bool(url) and (not parts.hostname or not parts.username or parts.password is not None)
+    except ValueError:
+        return True

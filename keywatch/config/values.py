@@ -49,6 +49,24 @@ class MailSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class InboxSettings:
+    """`[inbox]`: where bounces and answers arrive."""
+
+    url: str
+    """`maildir:/path`, `imaps://user@host/FOLDER` or `imap://…` (STARTTLS)."""
+    password: str = field(default="", repr=False)
+    """A reference: `env:NAME`, `file:/path`, `cmd:argv`."""
+    ca: str = ""
+    """Absolute path of a PEM file that is trusted instead of the system's."""
+    authserv: str = ""
+    """The name our own mail server signs its Authentication-Results with; "" = they count for nothing."""
+    every: timedelta = timedelta(0)
+    """Zero: at each run."""
+    self_proof: str = ""
+    """A domain of our own: each month a mail to an address there that nobody has must bounce."""
+
+
+@dataclass(frozen=True, slots=True)
 class SourceConfig:
     """One `[[source]]`: where to look, how often, and what its plugin wants to know."""
 
@@ -128,6 +146,9 @@ class Config:
     environ: Mapping[str, str] = field(repr=False, compare=False)
     canary: timedelta | None = None
     """How long an answer to keywatch's own credential holds; None: there is none."""
+    inbox: InboxSettings | None = None
+    questions: bool = True
+    """`[policy] questions`: in quiet times routes are asked whether somebody reads them."""
 
     @property
     def base(self) -> Path:
@@ -201,7 +222,11 @@ class Config:
         return same[0] if len(same) == 1 else None
 
     def world(
-        self, on_call: Mapping[str, OnCall], health: Mapping[str, Health], extra_people: Iterable[Person] = ()
+        self,
+        on_call: Mapping[str, OnCall],
+        health: Mapping[str, Health],
+        extra_people: Iterable[Person] = (),
+        extra_routes: Iterable[Route] = (),
     ) -> World:
         """Everything the rules may ask: this file, who is on call, which routes live, and whom only a roster knows."""
         rendered = {reference: self._identified(answer) for reference, answer in on_call.items()}
@@ -213,7 +238,7 @@ class Config:
         return World(
             owners=self.owners,
             people={**self.people, **strangers},
-            routes={**self.routes, **{route.name: route for route in mails}},
+            routes={**self.routes, **{route.name: route for route in (*mails, *extra_routes)}},
             last_resort=self.last_resort,
             keeper=self.keeper,
             rules=self.rules,

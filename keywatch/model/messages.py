@@ -39,6 +39,10 @@ class MessageKind(StrEnum):
     DIGEST = "digest"
     FINDING = "finding"
     TEST = "test"
+    QUESTION = "question"
+    """Asks whether somebody reads here; answered by its code or a reply."""
+    REMINDER = "reminder"
+    """A quiet word to one person: what they promised, or what they inherit with their duty."""
 
 
 class MessageState(StrEnum):

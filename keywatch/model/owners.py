@@ -88,6 +88,10 @@ class World:
     """By roster reference as owners write it."""
     health: Mapping[str, Health] = field(default_factory=dict)
     """By route; absent = unproven."""
+    issuers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By shared route: the credentials whose issuer writes there."""
+    unheard: str = ""
+    """Why no answer by mail can be known of now: the inbox was not read for a day. Mail routes count as unproven."""
 
     def owner_of(self, credential: Credential) -> Owner:
         return self.owners.get(credential.owner) or self.owners[self.keeper]

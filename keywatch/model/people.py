@@ -82,10 +82,20 @@ class EvidenceKind(StrEnum):
     REPLY = "reply"
     REFUSED = "refused"
     """A hard refusal that blames the route: 5.1.1, 410, unknown user."""
+    EXONERATED = "exonerated"
+    """The refusals before it were the transport's fault: too many routes at once."""
+    UNRESOLVED = "unresolved"
+    """The address's domain does not exist or takes no mail (NXDOMAIN, null MX) …"""
+    RESOLVED = "resolved"
+    """… and it does again. That proves nothing about readers."""
     FULL = "full"
     LEFT = "left"
+    """An automatic answer says that the person has left."""
     AWAY = "away"
     PARTIAL = "partial"
+    """Some member of a shared address bounced; others may read it."""
+    UNANSWERED = "unanswered"
+    """"Still read here?" was asked of a shared route, and nobody said so for two weeks."""
     SILENCE = "silence"
     """One call that asked this person on duty and that nobody answered."""
 
@@ -124,6 +134,8 @@ class Health:
     because: Evidence | None = None
     proven_at: datetime | None = None
     away: bool = False
+    partial: bool = False
+    """Some members of a shared route are dead."""
 
     @property
     def counts(self) -> bool:

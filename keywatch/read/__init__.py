@@ -8,12 +8,26 @@ transaction: there is one way to read. The only write here is `mark_run`.
 from keywatch.read.episodes import standing_of
 from keywatch.read.opening import REVISIONS, SCHEMA, connect, judge, place_of, refusal, verify
 from keywatch.read.reader import Reader, open_reader
-from keywatch.read.rows import COLUMNS, Attempt, Counts, Ended, FeedRow, Item, NoticeRow, instant_of, stored, text_of
+from keywatch.read.rows import (
+    COLUMNS,
+    Asked,
+    Attempt,
+    Counts,
+    Ended,
+    FeedRow,
+    Item,
+    NoticeRow,
+    Subject,
+    instant_of,
+    stored,
+    text_of,
+)
 
 __all__ = [
     "COLUMNS",
     "REVISIONS",
     "SCHEMA",
+    "Asked",
     "Attempt",
     "Counts",
     "Ended",
@@ -21,6 +35,7 @@ __all__ = [
     "Item",
     "NoticeRow",
     "Reader",
+    "Subject",
     "connect",
     "instant_of",
     "judge",

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 from keywatch import __version__
 from keywatch.errors import Exit, StoreAwayError, StoreBusyError, StoreError
 
-SCHEMA = 1
+SCHEMA = 2
 """The number of the schema this program writes. `meta.min_writer` above it: this program may not write."""
-REVISIONS = ("20261121_first", "20261122_feed_lease")
+REVISIONS = ("20261121_first", "20261122_feed_lease", "20261123_reach")
 """Every alembic revision this program knows, oldest first; a test holds it against the migrations."""
 BUSY_MS = 5000
 """How long a locked SQLite store is waited for."""

@@ -1,19 +1,22 @@
 """The reader itself: messages, evidence, events and feeds beside credentials and episodes, and "is anything due?"."""
 
+import json
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Self
 
 from keywatch.clock import LEAP, SKEW
-from keywatch.model import PRODUCTION, Credential, Event, Evidence, Message
+from keywatch.model import PRODUCTION, Credential, Event, Evidence, Message, MessageKind
 from keywatch.read.credentials import Credentials
 from keywatch.read.episodes import Episodes
 from keywatch.read.opening import connect, path_of, place_of, verify
 from keywatch.read.rows import (
+    Asked,
     Attempt,
     Counts,
     FeedRow,
     Item,
+    Subject,
     columns,
     event_of,
     evidence_of,
@@ -28,6 +31,7 @@ _DUE = """CASE WHEN
    EXISTS (SELECT 1 FROM feed WHERE next_at <= ?)
 OR EXISTS (SELECT 1 FROM credential WHERE next_at <= ? AND retired_at IS NULL)
 OR EXISTS (SELECT 1 FROM message WHERE state IN ('pending', 'leased') AND (next_at <= ? OR lease_until <= ?))
+OR EXISTS (SELECT 1 FROM meta WHERE name = 'reach_at' AND value <= ?)
 THEN 1 ELSE 0 END AS due"""
 
 
@@ -92,6 +96,37 @@ class Reader(Credentials, Episodes):
         rows = self.rows(columns("feed", "f"), "FROM feed f ORDER BY f.kind, f.name, f.target")
         return [feed_of(row) for row in rows]
 
+    def subjects(self) -> dict[str, Subject]:
+        """The open episodes of routes, sources and rosters, by subject (`route:NAME`)."""
+        rows = self.rows(
+            "e.id, e.subject, e.version, e.opened_at, e.rung, e.told_at",
+            "FROM episode e WHERE e.credential_id IS NULL AND e.ended_at IS NULL ORDER BY e.id",
+        )
+        return {
+            row["subject"]: Subject(
+                row["id"],
+                row["subject"],
+                row["version"],
+                instant_of(row["opened_at"]),
+                row["rung"],
+                instant_of(row["told_at"]),
+            )
+            for row in rows
+        }
+
+    def issuers(self) -> dict[str, list[str]]:
+        """Addresses that issuers write to (lower case), each with the credentials they write about."""
+        rows = self.rows(
+            "c.name, c.details",
+            "FROM credential c WHERE c.retired_at IS NULL AND c.details LIKE ? ORDER BY c.name",
+            ["%issuer_writes_to%"],
+        )
+        found: dict[str, list[str]] = {}
+        for row in rows:
+            if address := json.loads(row["details"]).get("issuer_writes_to"):
+                found.setdefault(address.casefold(), []).append(row["name"])
+        return found
+
     # ----------------------------------------------------------------- messages
 
     def message(self, message_id: int) -> Message | None:
@@ -104,6 +139,22 @@ class Reader(Credentials, Episodes):
         plain = "".join(letter for letter in code.upper() if letter.isalnum())
         rows = self.rows(columns("message", "m"), "FROM message m WHERE m.code = ?", [plain])
         return message_of(rows[0]) if rows else None
+
+    def message_by(self, *, token: str = "", message_ids: Collection[str] = ()) -> Message | None:
+        """The message that an answer names: by the token of its envelope, else by the first of these Message-IDs."""
+        for column, value in [("token", token), *(("message_id", one) for one in message_ids)]:
+            if value and (rows := self.rows(columns("message", "m"), f"FROM message m WHERE m.{column} = ?", [value])):
+                return message_of(rows[0])
+        return None
+
+    def last_of(self, kind: MessageKind) -> dict[str, Asked]:
+        """The latest message of a kind to each route."""
+        rows = self.rows(
+            f"{columns('message', 'm')}, m.accepted_at",
+            "FROM message m WHERE m.id IN (SELECT max(id) FROM message WHERE kind = ? GROUP BY route)",
+            [kind.value],
+        )
+        return {row["route"]: Asked(message_of(row), instant_of(row["accepted_at"])) for row in rows}
 
     def items(self, message_id: int, now: datetime, *, superseded: bool = False) -> list[Item]:
         """The live notices of a message, in the order in which they joined it.
@@ -222,7 +273,7 @@ class Reader(Credentials, Episodes):
         """Whether a run at `now` has nothing to do: nothing fetched, said, sent or reclaimed, the same config."""
         if self.meta("config_hash") != config_hash or not self._in_step(now):
             return False
-        return not self.rows(_DUE, "", [now, now, now, now])[0]["due"]
+        return not self.rows(_DUE, "", [now, now, now, now, text_of(now)])[0]["due"]
 
     def _in_step(self, now: datetime) -> bool:
         """Whether the clock goes on from the last run: else a run has to look at it."""

@@ -182,6 +182,29 @@ class NoticeRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """The open episode of something that is no credential."""
+
+    id: int
+    subject: str
+    """`route:NAME`, `source:NAME`, `roster:REFERENCE`, `inbox`."""
+    cause: str
+    """What is wrong with it; another cause is said anew."""
+    opened_at: datetime
+    rung: int
+    told_at: datetime | None
+    """When it was last said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The latest message of a kind to one route."""
+
+    message: Message
+    accepted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """The store in a few numbers."""
 

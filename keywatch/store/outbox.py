@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, select, update
+from sqlalchemy import case, func, select, update
 
 from keywatch.model import Blame, Message, MessageKind, MessageState, Verdict, VerdictKind
 from keywatch.store.lease import is_gone
@@ -99,6 +99,20 @@ class Outbox(Mint):
             self._finish(message_id, now if verdict.kind is VerdictKind.ACCEPTED else None)
         self._look_again(message_id, now)
         return True
+
+    def reopen(self, message_id: int, next_at: datetime, now: datetime) -> None:
+        """A refused message is owed again: its route was not to blame."""
+        refused = (MESSAGE.c.id == message_id) & (MESSAGE.c.state == MessageState.REFUSED)
+        opened = update(MESSAGE).where(refused).values(state=MessageState.PENDING, next_at=next_at)
+        if self.connection.execute(opened.returning(MESSAGE.c.id)).first() is not None:
+            last = select(func.max(ATTEMPT.c.n)).where(ATTEMPT.c.message_id == message_id).scalar_subquery()
+            self.connection.execute(
+                update(ATTEMPT)
+                .where(ATTEMPT.c.message_id == message_id, ATTEMPT.c.n == last)
+                .values(verdict=VerdictKind.UNREACHABLE, blame=Blame.TRANSPORT)
+            )
+            self.drop_passed(now, message_id)
+            self._look_again(message_id, now)
 
     def abandon(self, message_id: int, n: int, owner: str, now: datetime) -> None:
         """Drop a claimed message that is not owed any more, or whose route is gone; the rules look again."""

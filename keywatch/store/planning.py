@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import case, delete, exists, func, literal, or_, select, update
 
 from keywatch.model import AckKind, Decision, Event, MessageKind, MessageState, Outcome, Planned
+from keywatch.read import text_of
 from keywatch.store.mint import Mint
 from keywatch.store.tables import ACK, CREDENTIAL, EPISODE, FEED, MESSAGE, NOTICE
 
@@ -35,7 +36,25 @@ class Planning(Mint):
         run(update(MESSAGE).where(MESSAGE.c.state == MessageState.PENDING, MESSAGE.c.next_at > now).values(next_at=now))
         fetched = FEED.c.next_at.is_not(None)
         run(update(FEED).where(fetched).values(next_at=now, tried_at=None, lease_until=None, lease_owner=""))
+        self.set_meta("reach_at", text_of(now))
         self.touch(now)
+
+    def open_subject(self, subject: str, cause: str, now: datetime) -> int:
+        """Open the episode of a route, a source or a roster. Returns its id; there must be none that is open."""
+        made = self.insert(EPISODE).values(
+            credential_id=None,
+            subject=subject,
+            opened_at=now,
+            deadline=now,
+            version=cause,
+            rung=0,
+            told_at=now,
+            expired_when_seen=False,
+            covered="",
+            outcome="",
+            ended_by="",
+        )
+        return int(self.connection.execute(made.returning(EPISODE.c.id)).scalar_one())
 
     def open_episode(
         self,

@@ -126,7 +126,8 @@ class EpisodeTable(Table, table=True):
         ),
     )
     id: int | None = Field(primary_key=True)
-    credential_id: int = Field(foreign_key="credential.id", index=True)
+    credential_id: int | None = Field(foreign_key="credential.id", index=True)
+    """None: the subject is a route, a source or a roster."""
     subject: str
     opened_at: datetime
     deadline: datetime

@@ -85,6 +85,7 @@ class Writing:
         row = {name: getattr(evidence, name) for name in _names(Evidence)}
         self.connection.execute(self.insert(EVIDENCE), row | {"address_hash": address_hash})
         on_route = exists().where(NOTICE.c.episode_id == EPISODE.c.id, NOTICE.c.route == evidence.route)
+        self.set_meta("reach_at", text_of(evidence.at))
         touched = select(EPISODE.c.credential_id).where(EPISODE.c.ended_at.is_(None), on_route)
         self.connection.execute(update(CREDENTIAL).where(CREDENTIAL.c.id.in_(touched)).values(next_at=evidence.at))
 

@@ -73,6 +73,39 @@ def test_a_full_mailbox_and_somebody_who_left_are_suspicious(kind: EvidenceKind)
     assert verdict(row(kind, NOW - 31 * DAY)) is HealthState.UNPROVEN
 
 
+def test_a_refusal_that_was_the_transports_fault_is_taken_back() -> None:
+    """Refused, exonerated: as it was before. Refused again afterwards: dead."""
+    refused, freed = row(EvidenceKind.REFUSED, NOW - 3 * DAY), row(EvidenceKind.EXONERATED, NOW - 2 * DAY)
+    assert verdict(refused, freed) is HealthState.UNPROVEN
+    assert verdict(row(EvidenceKind.ACK, NOW - 9 * DAY), refused, freed) is HealthState.PROVEN
+    assert verdict(refused, freed, row(EvidenceKind.REFUSED, NOW - DAY)) is HealthState.DEAD
+
+
+def test_a_domain_that_comes_back_revives_what_it_killed_and_nothing_else() -> None:
+    """NXDOMAIN kills; found again it is as before. It neither proves nor forgives a refusal."""
+    gone, back = row(EvidenceKind.UNRESOLVED, NOW - 3 * DAY), row(EvidenceKind.RESOLVED, NOW - 2 * DAY)
+    assert verdict(gone) is HealthState.DEAD
+    assert verdict(gone, back) is HealthState.UNPROVEN
+    assert verdict(row(EvidenceKind.REFUSED, NOW - 4 * DAY), gone, back) is HealthState.DEAD
+
+
+def test_a_shared_route_that_nobody_answers_for_is_suspicious() -> None:
+    """The monthly question, unanswered for two weeks; whoever then says that they read it ends that."""
+    unanswered = row(EvidenceKind.UNANSWERED, NOW - 20 * DAY)
+    assert verdict(row(EvidenceKind.ATTESTED, NOW - 40 * DAY), unanswered, route=SHARED) is HealthState.SUSPECT
+    assert verdict(unanswered, row(EvidenceKind.ATTESTED, NOW - DAY), route=SHARED) is HealthState.PROVEN
+
+
+def test_a_dead_member_is_a_flag_of_a_shared_route_that_somebody_reads() -> None:
+    """Proven and partial; without a proof that holds it is suspicious: whoever else is on it may be gone too."""
+    bounced = row(EvidenceKind.PARTIAL, NOW - DAY)
+    read = health(SHARED, [row(EvidenceKind.ACK, NOW - 9 * DAY), bounced], NOW, RULES)
+    assert (read.state, read.partial) == (HealthState.PROVEN, True)
+    unread = health(SHARED, [bounced], NOW, RULES)
+    assert (unread.state, unread.because, unread.partial) == (HealthState.SUSPECT, bounced, True)
+    assert not health(SHARED, [row(EvidenceKind.PARTIAL, NOW - 46 * DAY)], NOW, RULES).partial
+
+
 def test_a_dead_route_stays_dead_whatever_soft_evidence_follows() -> None:
     """A full mailbox after a 5.1.1 does not soften it."""
     assert verdict(row(EvidenceKind.REFUSED, NOW - 2 * DAY), row(EvidenceKind.FULL, NOW - DAY)) is HealthState.DEAD
@@ -108,7 +141,10 @@ def test_a_verdict_does_not_depend_on_the_order_of_rows(rows: list[Evidence], or
 @settings(max_examples=200)
 @given(evidence, st.sampled_from(sorted(set(EvidenceKind) - PROOFS)))
 def test_bad_news_never_makes_a_route_better(rows: list[Evidence], kind: EvidenceKind) -> None:
-    """One more machine-made row can only lower a verdict: no false life."""
+    """One more machine-made row can only lower a verdict, unless it takes one back; and it never proves."""
     worse = [HealthState.PROVEN, HealthState.UNPROVEN, HealthState.SUSPECT, HealthState.DEAD]
     after = verdict(*rows, row(kind, NOW - HOUR))
-    assert worse.index(after) >= worse.index(verdict(*rows))
+    before = verdict(*rows)
+    takes_back = kind in (EvidenceKind.EXONERATED, EvidenceKind.RESOLVED)
+    assert worse.index(after) >= worse.index(before) or takes_back
+    assert after is not HealthState.PROVEN or any(one.kind in PROOFS for one in rows)

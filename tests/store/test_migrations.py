@@ -137,14 +137,22 @@ def _row(table: Table, n: int) -> dict[str, Any]:
 
 
 def rows(url: str, columns: dict[str, list[str]] | None = None) -> Rows:
-    """Every row of every table, of these columns only where they are given."""
+    """Every row of every table, of these columns only where they are given.
+
+    Which programs may write a store is a matter of its shape, so those two values are no rows.
+    """
 
     def read(connection: Connection, tables: list[Table]) -> Rows:
         wanted = columns or {table.name: sorted(table.columns.keys()) for table in tables}
         by_name = {table.name: table for table in tables}
         return {
             name: sorted(
-                (tuple(row) for row in connection.execute(select(*(by_name[name].c[one] for one in names)))), key=repr
+                (
+                    tuple(row)
+                    for row in connection.execute(select(*(by_name[name].c[one] for one in names)))
+                    if row[0] not in ("min_writer", "min_version")
+                ),
+                key=repr,
             )
             for name, names in wanted.items()
         }

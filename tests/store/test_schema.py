@@ -44,7 +44,7 @@ def _statements(path: Path) -> set[str]:
     found = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
     connection.close()
     parts = (sorted(part.strip() for part in re.split(r",|\n|\)$", sql) if part.strip()) for (sql,) in found)
-    return {"\n".join(statement) for statement in parts}
+    return {"\n".join(statement).replace('TABLE "', "TABLE ").replace('" (', " (") for statement in parts}
 
 
 def test_checks_hold_on_both_databases(url: str) -> None:
@@ -91,7 +91,7 @@ import os, signal
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision, branch_labels, depends_on = "next", "20261122_feed_lease", None, None
+revision, down_revision, branch_labels, depends_on = "next", "20261123_reach", None, None
 
 
 def upgrade():
@@ -126,7 +126,7 @@ def test_an_upgrade_copies_the_file_first(file: Path, tmp_path: Path) -> None:
 def test_an_upgrade_over_several_versions_is_one_transaction(url: str, tmp_path: Path) -> None:
     """The second of two new versions fails: the first is undone too, so no store stops at a version in between."""
     scripts = _future(tmp_path, "pass")
-    second = FUTURE.replace('"next", "20261122_feed_lease"', '"after", "next"').replace('"extra"', '"extra2"')
+    second = FUTURE.replace('"next", "20261123_reach"', '"after", "next"').replace('"extra"', '"extra2"')
     (scripts / "versions" / "after.py").write_text(second.replace("batch.add_column", "1 / 0 #").format(end="pass"))
     with pytest.raises(ZeroDivisionError):
         schema.upgrade(url, scripts)

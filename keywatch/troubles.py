@@ -1,0 +1,291 @@
+"""What keeps keywatch from reaching people or from knowing: dead routes, sources and rosters that do not answer.
+
+Each is the subject of an episode of its own. It is said once when it begins, to the people of every owner it concerns,
+with every credential that hangs on it, in one message; a week later again and one rung wider; and it ends when it is
+mended or gone from the config.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+
+from keywatch import outlook
+from keywatch.config import Config
+from keywatch.findings import reached, subject_of
+from keywatch.model import (
+    Credential,
+    Event,
+    EvidenceKind,
+    Health,
+    HealthState,
+    MessageKind,
+    Outcome,
+    Owner,
+    Route,
+    Trust,
+    World,
+)
+from keywatch.policy.audience import on_call_of, on_duty, reachable
+from keywatch.policy.calendar import put_off
+from keywatch.read import FeedRow, Reader, Subject
+from keywatch.report import in_zone
+from keywatch.store import Tx
+from keywatch.wording import domain
+
+AGAIN = timedelta(days=7)
+WIDEST = 3
+"""Members, head and fallback: a trouble wakes nobody."""
+UNREAD_FOR = timedelta(hours=24)
+"""How long a source or a roster may fail before people are told; runs say it at once on stderr."""
+LISTED = 40
+TOLD_OF = (EvidenceKind.UNANSWERED, EvidenceKind.LEFT, EvidenceKind.FULL, EvidenceKind.PARTIAL)
+"""Suspicions that are said; somebody who does not answer calls is asked again anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that is wrong now, in words."""
+
+    subject: str
+    cause: str
+    """Short and stable while it is the same trouble."""
+    what: str
+    todo: str
+    owners: tuple[str, ...]
+    """Whose people are told."""
+    hangs: tuple[str, ...] = ()
+    """The credentials that depend on it."""
+    at_once: bool = False
+
+
+def keep(tx: Tx, config: Config, world: World, now: datetime) -> datetime | None:
+    """Open, repeat and end the episodes of what is no credential. Returns when one is to be said again."""
+    open_ones, found = tx.read.subjects(), {one.subject: one for one in troubles(config, tx.read, world, now)}
+    for subject, row in open_ones.items():
+        if subject not in found:
+            _end(tx, row, world, config, now)
+    rungs = [(one, _turn(tx, one, open_ones.get(one.subject), now)) for one in found.values()]
+    _tell(tx, config, world, [(one, rung) for one, rung in rungs if rung is not None], now)
+    return min((row.told_at + AGAIN for row in tx.read.subjects().values() if row.told_at), default=None)
+
+
+def _turn(tx: Tx, trouble: Trouble, row: Subject | None, now: datetime) -> int | None:
+    """The rung at which a trouble is to be said now; None: it was."""
+    if row is None:
+        tx.open_subject(trouble.subject, trouble.cause, now)
+        tx.add_event(Event(now, "trouble", trouble.subject, "keywatch", trouble.what))
+        return 0
+    if row.cause != trouble.cause:
+        tx.change_episode(row.id, version=trouble.cause, told_at=now)
+        tx.add_event(Event(now, "trouble", trouble.subject, "keywatch", trouble.what))
+        return row.rung
+    if row.told_at and now - row.told_at < AGAIN:
+        return None
+    rung = min(row.rung + 1, WIDEST)
+    tx.change_episode(row.id, rung=rung, told_at=now)
+    return rung
+
+
+def _end(tx: Tx, row: Subject, world: World, config: Config, now: datetime) -> None:
+    kind, _, name = row.subject.partition(":")
+    there = {"route": name in world.routes, "source": any(one.name == name for one in config.sources)}
+    there["roster"] = name in outlook.roster_references(config)
+    well = there.get(kind, config.inbox is not None)
+    tx.end_episode(row.id, Outcome.RENEWED if well else Outcome.RETIRED, "keywatch", now)
+    text = f"{kind} {name}".strip() + (" is well again" if well else " is not in the config any more")
+    tx.add_event(Event(now, "recovered", row.subject, "keywatch", text))
+
+
+# --------------------------------------------------------------------------- what is wrong
+
+
+def troubles(config: Config, reader: Reader, world: World, now: datetime) -> Iterator[Trouble]:
+    """Everything that is wrong now, said before or not."""
+    sick = [name for name in world.routes if _is_sick(world.health_of(name))]
+    feeds = dict(outlook.feeds(config, reader))
+    ill = {label: feed for label, feed in feeds.items() if feed and _is_ill(feed, now)}
+
+    @cache
+    def rows() -> list[Credential]:
+        return reader.credentials(now)
+
+    for name in sorted(sick):
+        yield from _of_route(world.routes[name], world, rows)
+    for source in config.sources:
+        if feed := ill.get(f"source {source.name}"):
+            yield _of_source(source.name, feed, config, rows())
+    for reference in outlook.roster_references(config):
+        yield from _of_roster(reference, ill.get(f"roster {reference}"), config, world, rows, now)
+    if world.unheard:
+        what = f"keywatch does not hear of bounces and answers: {world.unheard}"
+        todo = (
+            "Mend [inbox]; until then every mail route counts as unproven, so more people are told. `keywatch doctor`"
+        )
+        yield Trouble("inbox", "unread", what, todo, (config.keeper,), at_once=True)
+
+
+def _is_sick(health: Health) -> bool:
+    if health.state is HealthState.DEAD or health.partial:
+        return True
+    return health.state is HealthState.SUSPECT and health.because is not None and health.because.kind in TOLD_OF
+
+
+def _is_ill(feed: FeedRow, now: datetime) -> bool:
+    return bool(feed.problem) and (feed.complete_at is None or now - feed.complete_at >= UNREAD_FOR)
+
+
+def _of_route(route: Route, world: World, rows: Callable[[], list[Credential]]) -> Iterator[Trouble]:
+    owners = concerned(route, world)
+    hangs = hanging(route, world, rows())
+    if not owners and not hangs:
+        return
+    health = world.health_of(route.name)
+    cause = f"{health.state}|{health.because.kind}|{health.because.code}" if health.because else str(health.state)
+    if health.partial and health.state is not HealthState.DEAD:
+        cause = "partial"
+    yield Trouble(
+        f"route:{route.name}",
+        cause,
+        _what(route, health),
+        _todo(route, health, world),
+        owners or (world.keeper,),
+        hangs,
+        at_once=health.state is HealthState.DEAD,
+    )
+
+
+def _what(route: Route, health: Health) -> str:
+    row, name = health.because, route.name
+    code = f" ({row.code})" if row and row.code else ""
+    if health.state is HealthState.DEAD:
+        if row and row.kind is EvidenceKind.UNRESOLVED:
+            return f"{name} leads nowhere: {row.detail or 'its domain takes no mail'}"
+        return f"{name} is dead{code}: nothing that is sent there reaches anybody"
+    if health.partial:
+        return f"some who should read {name} do not exist any more{code}"
+    if row and row.kind is EvidenceKind.UNANSWERED:
+        return f"nobody says that they read {name}: it was asked on {row.detail} and nobody has answered"
+    if row and row.kind is EvidenceKind.LEFT:
+        return f"{name} answers that its reader has left"
+    return f"the mailbox behind {name} is full{code}"
+
+
+def _todo(route: Route, health: Health, world: World) -> str:
+    parts = []
+    if issued := world.issuers.get(route.name):
+        names = ", ".join(issued[:LISTED])
+        parts.append(f"The issuer of {names} still writes to {route.mail}: change it there.")
+    if health.partial and health.state is not HealthState.DEAD:
+        parts.append(f"Take the address that is gone off {route.name}; the others still get what is sent.")
+    elif route.shared or not route.person:
+        parts.append(f"Name a replacement in the config, or mend it and prove it with `keywatch test {route.name}`.")
+    else:
+        parts.append(f"Give {route.person} an address that is read; `keywatch test {route.name}` proves the old one.")
+    return " ".join(parts)
+
+
+def _of_source(name: str, feed: FeedRow, config: Config, rows: Iterable[Credential]) -> Trouble:
+    since = f"since {in_zone(feed.complete_at, config.zone)}" if feed.complete_at else "and never could be"
+    what = f"the source {name} cannot be read {since}: {feed.problem}"
+    hangs = tuple(row.name for row in rows if row.source == name)
+    todo = f"Their last known dates go on, and what was renewed there is not seen. `keywatch doctor` looks at {name}."
+    return Trouble(f"source:{name}", "unread", what, todo, (config.keeper,), hangs)
+
+
+def _of_roster(
+    reference: str,
+    feed: FeedRow | None,
+    config: Config,
+    world: World,
+    rows: Callable[[], list[Credential]],
+    now: datetime,
+) -> Iterator[Trouble]:
+    owners = tuple(owner.name for owner in config.owners.values() if owner.roster == reference)
+    cause, what = _roster_trouble(world.owners[owners[0]], feed, world, now)
+    if cause:
+        hangs = tuple(row.name for row in rows() if world.owner_of(row).name in owners)
+        todo = f"Until it is mended more people are told at once. `keywatch rosters` shows {reference}."
+        yield Trouble(f"roster:{reference}", cause, what, todo, owners, hangs)
+
+
+def _roster_trouble(owner: Owner, feed: FeedRow | None, world: World, now: datetime) -> tuple[str, str]:
+    """(what kind of trouble, in words); nothing where it answers and names people who can be reached."""
+    roster = on_call_of(owner, world)
+    if roster is None:
+        return "", ""
+    if feed:
+        return "silent", f"the roster {owner.roster} does not answer: {feed.problem}"
+    if roster.trust is Trust.UNKNOWN:
+        return "", ""  # not for a day yet
+    first = on_duty(owner, world, now, 1)
+    if not first:
+        return "nobody", f"the roster {owner.roster} names nobody who is on call now"
+    if lost := [duty.person for duty in first if not reachable(duty.person, world)]:
+        why = "is not active" if not lost[0].active else "has no route that leads to them"
+        return f"lost {lost[0].key}", f"{lost[0].name} is on call by {owner.roster} and {why}"
+    return "", ""
+
+
+# --------------------------------------------------------------------------- what hangs on a route
+
+
+def concerned(route: Route, world: World) -> tuple[str, ...]:
+    """The owners whose people would be told by this route, the last resort's keeper included."""
+    found = [name for name, owner in world.owners.items() if _leads_to(route, owner, world)]
+    if route.name in world.last_resort and world.keeper not in found:
+        found.append(world.keeper)
+    return tuple(found)
+
+
+def _leads_to(route: Route, owner: Owner, world: World) -> bool:
+    if route.name in owner.routes:
+        return True
+    roster = on_call_of(owner, world)
+    named: Collection[str] = (*owner.people, owner.head, *owner.members, *owner.fallback)
+    rostered = {duty.person.key for duty in roster.duties} if roster else set()
+    return bool(route.person) and (route.person in named or route.person in rostered)
+
+
+def hanging(route: Route, world: World, rows: Iterable[Credential]) -> tuple[str, ...]:
+    """The credentials whose people would be told by this route, and those whose issuer writes there."""
+    owners, issued = concerned(route, world), world.issuers.get(route.name, ())
+    return tuple(row.name for row in rows if row.name in issued or (row.active and world.owner_of(row).name in owners))
+
+
+# --------------------------------------------------------------------------- words
+
+
+def _tell(tx: Tx, config: Config, world: World, said: Sequence[tuple[Trouble, int]], now: datetime) -> None:
+    """One message for each route, with all that is new for it."""
+    messages: dict[tuple[str, str, datetime], list[Trouble]] = {}
+    for trouble, rung in said:
+        for name in trouble.owners:
+            owner = world.owners[name]
+            due = now if trouble.at_once else put_off(owner.calendar, world.rules.at, now)
+            for one in reached(owner, world, now, rung):
+                mine = messages.setdefault((one.route, one.person, due), [])
+                if trouble not in mine:
+                    mine.append(trouble)
+    for (route, person, due), found in messages.items():
+        told = hashlib.sha256("|".join(f"{one.subject} {one.cause}" for one in found).encode()).hexdigest()[:16]
+        body = json.dumps({"subject": subject_of([one.what for one in found]), "text": _text(found)})
+        key = f"trouble|{told}|{route}|{now.isoformat()}"
+        tx.enqueue(MessageKind.FINDING, key, route, person, body, due, domain(config))
+
+
+def _text(found: Iterable[Trouble]) -> str:
+    lines = []
+    for one in found:
+        what = f"{one.what[0].upper()}{one.what[1:]}"
+        lines += [f"{what}.", one.todo, *_hanging_lines(one.hangs), ""]
+    return "\n".join(lines)
+
+
+def _hanging_lines(hangs: Sequence[str]) -> list[str]:
+    if not hangs:
+        return []
+    more = [f"  and {len(hangs) - LISTED} more: `keywatch routes`"] if len(hangs) > LISTED else []
+    return ["What hangs on it:", *(f"  {name}" for name in hangs[:LISTED]), *more]
