@@ -16,6 +16,7 @@ from keywatch import (
     plugins,
     questions,
     reminders,
+    resolving,
     snapshot,
     troubles,
 )
@@ -167,6 +168,8 @@ class Due:
     uncovered: list[str]
     inbox: bool = False
     """It is to be read."""
+    domains: tuple[str, ...] = ()
+    """To be looked up."""
     left: bool = False
     """A source with new settings is still held by a run that knows the old ones."""
 
@@ -182,6 +185,7 @@ def _due(config: Config, store: Store, now: datetime, owner: str) -> Due:
             instant_of(tx.read.meta("last_run") or None),
             _feeds(config, tx.read),
             tx.read.uncovered(),
+            domains=resolving.due(config, tx.read, now, changed=changed),
         )
         planning = changed or bool(before.sources) or bool(tx.read.due(now))
         rosters = oncall.due(config, tx.read, now, planning=planning)
@@ -202,7 +206,7 @@ def _due(config: Config, store: Store, now: datetime, owner: str) -> Due:
 
 
 def _fetch(config: Config, due: Due, now: datetime) -> tuple[list[collect.Scan], list[FeedRow], intake.Post | None]:
-    """Ask the sources, the rosters and the inbox; no transaction is open meanwhile."""
+    """Ask the sources, the rosters, the DNS and the inbox; no transaction is open meanwhile."""
     scans, answers = [], []
     for source in due.sources:
         scans.append(collect.scan(config, source, now))
@@ -210,6 +214,7 @@ def _fetch(config: Config, due: Due, now: datetime) -> tuple[list[collect.Scan],
     for reference, feed in due.rosters.items():
         answers.append(oncall.ask(config, reference, feed, now))
         sys.audit("keywatch.feed.read", oncall.ROSTER, reference)
+    answers += resolving.ask(config, due.domains, now)
     known = next((feed for feed in due.feeds if feed.kind == outlook.INBOX), None)
     if not due.inbox:
         return scans, answers, None
@@ -233,7 +238,7 @@ def _reconcile(
     tx: Tx, config: Config, due: Due, scans: list[collect.Scan], answers: list[FeedRow], now: datetime
 ) -> World:
     """Write down what sources and rosters said, and what follows for people besides the ladder."""
-    oncall.renew(tx, config, answers, now)
+    oncall.renew(tx, config, [feed for feed in answers if feed.kind == oncall.ROSTER], now)
     world = outlook.world(config, tx.read, now)
     canary.keep(tx, config, now)
     if due.changed:
@@ -241,6 +246,7 @@ def _reconcile(
         _forget(tx, config)
     for scan in scans:
         collect.record(tx, config, world, scan, now)
+    resolving.keep(tx, config, answers, now)
     if not due.left:
         tx.set_meta("config_hash", config.digest_hash)
     tell(tx, config, world, now)
@@ -287,19 +293,27 @@ def _target(config: Config, reference: str) -> tuple[str, str]:
 def _until_quiet(
     config: Config, store: Store, clock: Callable[[], datetime], dispatcher: Dispatcher, report: Report
 ) -> None:
-    """Plan and send until nothing new is due: a refusal widens a call in the same run."""
+    """Plan and send until nothing new is due: a refusal widens a call in the same run.
+
+    What is asked and said besides the ladder comes last: by then it is known which routes refused.
+    """
+    busy = True
     while True:
         now = clock()
         with store.write(plan=True) as tx:
-            world = _quiet_times(tx, config, now)
+            world = outlook.world(config, tx.read, now)
             planned = plan(tx, config, world, now)
+            if quiet := not busy and not any(decision.notices for _, decision in planned):
+                world = _quiet_times(tx, config, now)
+                planned += plan(tx, config, world, now)
         sys.audit("keywatch.run.planned", len(planned))
         sent = dispatcher.run(world)
         report.planned += planned
         report.sent += sent
         report.world = world
-        if not sent and not any(decision.notices for _, decision in planned):
+        if quiet and not sent and not any(decision.notices for _, decision in planned):
             return
+        busy = bool(sent)
 
 
 def _quiet_times(tx: Tx, config: Config, now: datetime) -> World:

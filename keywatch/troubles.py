@@ -38,7 +38,7 @@ from keywatch.wording import domain
 AGAIN = timedelta(days=7)
 WIDEST = 3
 """Members, head and fallback: a trouble wakes nobody."""
-UNREAD_FOR = timedelta(hours=24)
+PATIENCE = timedelta(hours=24)
 """How long a source or a roster may fail before people are told; runs say it at once on stderr."""
 LISTED = 40
 TOLD_OF = (EvidenceKind.UNANSWERED, EvidenceKind.LEFT, EvidenceKind.FULL, EvidenceKind.PARTIAL)
@@ -59,6 +59,8 @@ class Trouble:
     hangs: tuple[str, ...] = ()
     """The credentials that depend on it."""
     at_once: bool = False
+    after: timedelta = timedelta(0)
+    """It has to last so long before people are told."""
 
 
 def keep(tx: Tx, config: Config, world: World, now: datetime) -> datetime | None:
@@ -69,23 +71,24 @@ def keep(tx: Tx, config: Config, world: World, now: datetime) -> datetime | None
             _end(tx, row, world, config, now)
     rungs = [(one, _turn(tx, one, open_ones.get(one.subject), now)) for one in found.values()]
     _tell(tx, config, world, [(one, rung) for one, rung in rungs if rung is not None], now)
-    return min((row.told_at + AGAIN for row in tx.read.subjects().values() if row.told_at), default=None)
+    told = {row.subject: row.told_at for row in tx.read.subjects().values()}
+    nexts = [at + AGAIN for at in told.values() if at]
+    nexts += [row.opened_at + PATIENCE for row in tx.read.subjects().values() if row.told_at is None]
+    return min((at for at in nexts if at > now), default=None)
 
 
 def _turn(tx: Tx, trouble: Trouble, row: Subject | None, now: datetime) -> int | None:
     """The rung at which a trouble is to be said now; None: it was."""
-    if row is None:
-        tx.open_subject(trouble.subject, trouble.cause, now)
-        tx.add_event(Event(now, "trouble", trouble.subject, "keywatch", trouble.what))
-        return 0
-    if row.cause != trouble.cause:
-        tx.change_episode(row.id, version=trouble.cause, told_at=now)
-        tx.add_event(Event(now, "trouble", trouble.subject, "keywatch", trouble.what))
-        return row.rung
-    if row.told_at and now - row.told_at < AGAIN:
+    row = row or tx.open_subject(trouble.subject, trouble.cause, now)
+    if now - row.opened_at < trouble.after:
         return None
-    rung = min(row.rung + 1, WIDEST)
-    tx.change_episode(row.id, rung=rung, told_at=now)
+    known = row.told_at is not None and row.cause == trouble.cause
+    if known and row.told_at and now - row.told_at < AGAIN:
+        return None
+    rung = min(row.rung + 1, WIDEST) if known else row.rung
+    tx.change_episode(row.id, rung=rung, told_at=now, version=trouble.cause)
+    if not known:
+        tx.add_event(Event(now, "trouble", trouble.subject, "keywatch", trouble.what))
     return rung
 
 
@@ -96,7 +99,8 @@ def _end(tx: Tx, row: Subject, world: World, config: Config, now: datetime) -> N
     well = there.get(kind, config.inbox is not None)
     tx.end_episode(row.id, Outcome.RENEWED if well else Outcome.RETIRED, "keywatch", now)
     text = f"{kind} {name}".strip() + (" is well again" if well else " is not in the config any more")
-    tx.add_event(Event(now, "recovered", row.subject, "keywatch", text))
+    if row.told_at:
+        tx.add_event(Event(now, "recovered", row.subject, "keywatch", text))
 
 
 # --------------------------------------------------------------------------- what is wrong
@@ -106,7 +110,7 @@ def troubles(config: Config, reader: Reader, world: World, now: datetime) -> Ite
     """Everything that is wrong now, said before or not."""
     sick = [name for name in world.routes if _is_sick(world.health_of(name))]
     feeds = dict(outlook.feeds(config, reader))
-    ill = {label: feed for label, feed in feeds.items() if feed and _is_ill(feed, now)}
+    ill = {label: feed for label, feed in feeds.items() if feed and feed.problem}
 
     @cache
     def rows() -> list[Credential]:
@@ -131,10 +135,6 @@ def _is_sick(health: Health) -> bool:
     if health.state is HealthState.DEAD or health.partial:
         return True
     return health.state is HealthState.SUSPECT and health.because is not None and health.because.kind in TOLD_OF
-
-
-def _is_ill(feed: FeedRow, now: datetime) -> bool:
-    return bool(feed.problem) and (feed.complete_at is None or now - feed.complete_at >= UNREAD_FOR)
 
 
 def _of_route(route: Route, world: World, rows: Callable[[], list[Credential]]) -> Iterator[Trouble]:
@@ -192,7 +192,7 @@ def _of_source(name: str, feed: FeedRow, config: Config, rows: Iterable[Credenti
     what = f"the source {name} cannot be read {since}: {feed.problem}"
     hangs = tuple(row.name for row in rows if row.source == name)
     todo = f"Their last known dates go on, and what was renewed there is not seen. `keywatch doctor` looks at {name}."
-    return Trouble(f"source:{name}", "unread", what, todo, (config.keeper,), hangs)
+    return Trouble(f"source:{name}", "unread", what, todo, (config.keeper,), hangs, after=PATIENCE)
 
 
 def _of_roster(
@@ -205,10 +205,11 @@ def _of_roster(
 ) -> Iterator[Trouble]:
     owners = tuple(owner.name for owner in config.owners.values() if owner.roster == reference)
     cause, what = _roster_trouble(world.owners[owners[0]], feed, world, now)
+    after = PATIENCE if cause == "silent" else timedelta(0)
     if cause:
         hangs = tuple(row.name for row in rows() if world.owner_of(row).name in owners)
         todo = f"Until it is mended more people are told at once. `keywatch rosters` shows {reference}."
-        yield Trouble(f"roster:{reference}", cause, what, todo, owners, hangs)
+        yield Trouble(f"roster:{reference}", cause, what, todo, owners, hangs, after=after)
 
 
 def _roster_trouble(owner: Owner, feed: FeedRow | None, world: World, now: datetime) -> tuple[str, str]:

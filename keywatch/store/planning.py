@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import case, delete, exists, func, literal, or_, select, update
 
 from keywatch.model import AckKind, Decision, Event, MessageKind, MessageState, Outcome, Planned
-from keywatch.read import text_of
+from keywatch.read import Subject, text_of
 from keywatch.store.mint import Mint
 from keywatch.store.tables import ACK, CREDENTIAL, EPISODE, FEED, MESSAGE, NOTICE
 
@@ -39,8 +39,8 @@ class Planning(Mint):
         self.set_meta("reach_at", text_of(now))
         self.touch(now)
 
-    def open_subject(self, subject: str, cause: str, now: datetime) -> int:
-        """Open the episode of a route, a source or a roster. Returns its id; there must be none that is open."""
+    def open_subject(self, subject: str, cause: str, now: datetime) -> Subject:
+        """Open the episode of a route, a source or a roster; there must be none that is open."""
         made = self.insert(EPISODE).values(
             credential_id=None,
             subject=subject,
@@ -48,13 +48,13 @@ class Planning(Mint):
             deadline=now,
             version=cause,
             rung=0,
-            told_at=now,
             expired_when_seen=False,
             covered="",
             outcome="",
             ended_by="",
         )
-        return int(self.connection.execute(made.returning(EPISODE.c.id)).scalar_one())
+        made_id = int(self.connection.execute(made.returning(EPISODE.c.id)).scalar_one())
+        return Subject(made_id, subject, cause, now, 0, None)
 
     def open_episode(
         self,

@@ -7,7 +7,7 @@ from alembic import command
 
 from keywatch import schema
 from keywatch.errors import Exit
-from keywatch.read import REVISIONS
+from keywatch.read import REVISIONS, SCHEMA
 from tests.faults.bench import Bench
 from tests.faults.fault import DELIVERS, QUIET, TOLD, UNTOUCHED, Fault, Truth, Undo
 
@@ -64,7 +64,7 @@ ROWS = [
         "Error: … needs keywatch … or newer; this is keywatch …",
         UNTOUCHED,
         DELIVERS,
-        _changed((FUTURE, NEEDS.format(7)), (PRESENT, NEEDS.format(1))),
+        _changed((FUTURE, NEEDS.format(7)), (PRESENT, NEEDS.format(SCHEMA))),
     ),
     Fault(
         "a newer keywatch only added something to the store",

@@ -18,6 +18,9 @@ environments = {{ production = ["prod"] }}
 from = "keywatch@example.com"
 smtp = "smtp://127.0.0.1:9"
 
+[policy]
+questions = false
+
 [people]
 {people}
 

@@ -221,7 +221,7 @@ def test_another_span_holds_at_once(story: Story) -> None:
 
 def test_an_edit_of_the_config_does_not_make_it_stale(story: Story) -> None:
     """It is of no source that could be read or leave."""
-    story.rewrite("[people]", "[policy]\nsilences = 4\n\n[people]")
+    story.rewrite("questions = false", "questions = false\nsilences = 4")
     story.at("2026-10-06 08:00").check()
     assert rows(story) == [(NAME, 1, "", None, "2026-11-04")]
 
@@ -229,7 +229,7 @@ def test_an_edit_of_the_config_does_not_make_it_stale(story: Story) -> None:
 def test_retired_by_hand_it_comes_back(story: Story) -> None:
     """The config decides: whoever does not want it takes the key out."""
     story.run("retire", NAME, "--reason", "enough", expect=None)
-    story.rewrite("[people]", "[policy]\nsilences = 4\n\n[people]")
+    story.rewrite("questions = false", "questions = false\nsilences = 4")
     story.at("2026-10-06 08:00").check()
     assert [row[2] for row in rows(story)] == [""]
 

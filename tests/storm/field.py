@@ -39,6 +39,9 @@ smtp = "smtp://127.0.0.1:{port}"
 [owners.everybody]
 people = [{people}]
 
+[policy]
+questions = false
+
 [people]
 """
 

@@ -31,6 +31,9 @@ environments = {{ production = ["prod", "live"], staging = ["stage"] }}
 from = "keywatch@example.com"
 smtp = "smtp://127.0.0.1:{port}"
 
+[policy]
+questions = false
+
 [people]
 ana = {{ name = "Ana Ruiz", mail = "ana@example.com" }}
 bo = {{ name = "Bo Lind", mail = "bo@example.com" }}

@@ -1,0 +1,156 @@
+"""What keeps keywatch from reaching people is itself said: once, with all that hangs on it, until it is mended."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers.smtp import Received, SmtpServer
+from tests.story.story import ALIAS, Story, telling
+
+FIRST = "2026-10-21 07:00"
+"""The 30d stage of paygate-api speaks for the first time."""
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Iterator[Story]:
+    with telling(tmp_path) as found:
+        found.at("2026-10-20 08:00").add()
+        yield found
+
+
+def findings(sent: list[dict[str, Any]]) -> list[str]:
+    return sorted(message["route"] for message in sent if message["kind"] == "finding")
+
+
+def about(story: Story, words: str) -> list[Received]:
+    return [mail for mail in story.inbox() if words in mail.text]
+
+
+def open_subjects(story: Story) -> list[str]:
+    rows = story.ask("SELECT subject FROM episode WHERE credential_id IS NULL AND ended_at IS NULL ORDER BY subject")
+    return [subject for (subject,) in rows]
+
+
+def test_a_dead_alias_is_said_at_once_with_all_that_hangs_on_it(story: Story) -> None:
+    """One message a person in the run that finds it, naming each credential; not again the next day."""
+    for n in range(30):
+        story.add(f"partner-{n:02}", "2027-06-30")
+    story.at(FIRST)
+    assert findings(story.check()) == ["ana:mail", "mia:mail"]
+    (mail,) = [one for one in about(story, "payments-alias is dead") if one.to == "ana@example.com"]
+    assert all(f"partner-{n:02}" in mail.text for n in range(30))
+    assert "paygate-api" in mail.text
+    assert "Name a replacement" in mail.text
+    assert open_subjects(story) == ["route:payments-alias"]
+    assert findings(story.advance(days=6, every=timedelta(hours=6))) == []
+
+
+def test_it_is_said_again_a_week_later_and_wider(story: Story) -> None:
+    """Nobody mended it: the members hear of it too, then the fallback; it wakes nobody."""
+    story.at(FIRST).check()
+    heard = [set(findings(story.advance(days=7, every=timedelta(days=1)))) for _ in range(3)]
+    assert heard[0] == {"ana:mail", "mia:mail"} or heard[0] == {"bo:mail", "mia:mail"}
+    assert heard[1] >= heard[0] | {"cy:mail"}
+    assert heard[2] >= heard[1] | {"li:mail"}
+
+
+def test_a_route_that_lives_again_is_no_trouble(story: Story) -> None:
+    """`keywatch test` and its code revive it: the episode ends as renewed, the timeline says so."""
+    story.at(FIRST).check()
+    story.serve(SmtpServer({}, port=story.server.port))
+    story.run("test", "payments-alias")
+    code = story.ask("SELECT code FROM message WHERE kind = 'test'")[0][0]
+    story.now += timedelta(minutes=5)
+    story.run("ack", code, "--by", "ana")
+    story.now += timedelta(minutes=5)
+    story.check()
+    assert open_subjects(story) == []
+    assert story.ask("SELECT outcome FROM episode WHERE credential_id IS NULL") == [("renewed",)]
+    assert ("recovered",) in story.ask("SELECT kind FROM event WHERE credential = 'route:payments-alias'")
+
+
+def test_a_route_that_left_the_config_is_retired(story: Story) -> None:
+    """Somebody took it out: nobody hears of it any more."""
+    story.at(FIRST).check()
+    story.rewrite('routes = ["payments-alias"]\n', "")
+    story.rewrite(f'[routes.payments-alias]\nmail = "{ALIAS}"\nshared = true\n', "")
+    story.now += timedelta(hours=1)
+    story.check()
+    assert story.ask("SELECT outcome FROM episode WHERE credential_id IS NULL") == [("retired",)]
+    assert findings(story.advance(days=8, every=timedelta(days=1))) == []
+
+
+def test_a_second_run_is_idle(story: Story) -> None:
+    """What was said leaves nothing to do: the next run writes only that it was here."""
+    story.at(FIRST).check()
+    before = story.dump()
+    story.now += timedelta(minutes=1)
+    assert story.check() == []
+    after = story.dump()
+    assert {key for key in after if after[key] != before.get(key)} <= {"meta last_run", "meta high_water"}
+
+
+def test_a_dry_run_names_who_would_hear_of_it(story: Story) -> None:
+    """Foreseen and not written: the run after it says it for the first time."""
+    story.at(FIRST).check()
+    story.now += timedelta(days=8)
+    before = story.dump()
+    said = story.run("check", "--dry-run").out
+    assert "mia:mail" in said
+    assert {k: v for k, v in story.dump().items() if "meta" not in k} == {
+        k: v for k, v in before.items() if "meta" not in k
+    }
+
+
+SOURCE = '[[source]]\nname = "partners"\nkind = "file"\npath = "partners.toml"\nevery = "1h"\n\n[policy]'
+
+
+def test_a_source_that_cannot_be_read_for_a_day_is_said(tmp_path: Path) -> None:
+    """Not in the first hours, then once to the installation's owner with what it lists; mended in time: never."""
+    with telling(tmp_path, refuses={}) as story:
+        listed = story.folder / "partners.toml"
+        listed.write_text('[[credential]]\nname = "bank-cert"\nexpires = 2027-09-01\n')
+        story.rewrite("[policy]", SOURCE)
+        story.at("2026-10-20 08:00").check()
+        listed.rename(listed.with_suffix(".away"))
+        assert findings(story.advance(days=0.9, every=timedelta(hours=2), expect=None)) == []
+        listed.with_suffix(".away").rename(listed)
+        assert findings(story.advance(days=0.5, every=timedelta(hours=2), expect=None)) == []
+        listed.rename(listed.with_suffix(".away"))
+        story.inbox()
+        assert "li:mail" in findings(story.advance(days=2, every=timedelta(hours=2), expect=None))
+        (mail,) = {mail.to: mail for mail in about(story, "the source partners cannot be read")}.values()
+        assert mail.to == "li@example.com"
+        assert "bank-cert" in mail.text
+        listed.with_suffix(".away").rename(listed)
+        story.advance(days=0.1, expect=None)
+        assert open_subjects(story) == []
+
+
+def test_whoever_is_on_call_and_cannot_be_reached_is_said(tmp_path: Path) -> None:
+    """A person of the rota without a route: their team hears of it the next morning, and is told to mend it."""
+    with telling(tmp_path, refuses={}) as story:
+        story.rewrite('ana = { name = "Ana Ruiz", mail = "ana@example.com" }', 'ana = { name = "Ana Ruiz" }')
+        story.at("2026-10-20 08:00").add("later", "2027-12-31")
+        sent = story.advance(days=14, every=timedelta(hours=12))
+        assert findings(sent)
+        mails = about(story, "Ana Ruiz is on call by payments and has no route")
+        assert {mail.to for mail in mails} >= {"mia@example.com"}
+        assert "ana@example.com" not in {mail.to for mail in mails}
+
+
+def test_many_troubles_are_one_message(tmp_path: Path) -> None:
+    """Two dead aliases found in one run: whoever is told gets one message that names both."""
+    with telling(tmp_path, refuses={ALIAS: "550 5.1.1 no", "web-alerts@example.com": "550 5.1.1 no"}) as story:
+        story.rewrite(
+            "[routes.payments-alias]",
+            '[routes.web]\nmail = "web-alerts@example.com"\nshared = true\n\n[routes.payments-alias]',
+        )
+        story.rewrite('routes = ["payments-alias"]', 'routes = ["payments-alias", "web"]')
+        story.at("2026-10-20 08:00").add()
+        assert findings(story.at(FIRST).check()) == ["ana:mail", "mia:mail"]
+        (mail,) = [one for one in about(story, "payments-alias is dead") if one.to == "ana@example.com"]
+        assert "web is dead" in mail.text.lower()
