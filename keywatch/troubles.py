@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
-from keywatch import outlook
+from keywatch import outlook, selfproof
 from keywatch.config import Config
 from keywatch.findings import reached, subject_of
 from keywatch.model import (
@@ -35,7 +35,8 @@ from keywatch.report import in_zone
 from keywatch.store import Tx
 from keywatch.wording import domain
 
-AGAIN = timedelta(days=7)
+AGAIN = timedelta(days=7) - timedelta(hours=1)
+"""A daily run is never late by the seconds that the one a week ago took."""
 WIDEST = 3
 """Members, head and fallback: a trouble wakes nobody."""
 PATIENCE = timedelta(hours=24)
@@ -96,7 +97,8 @@ def _end(tx: Tx, row: Subject, world: World, config: Config, now: datetime) -> N
     kind, _, name = row.subject.partition(":")
     there = {"route": name in world.routes, "source": any(one.name == name for one in config.sources)}
     there["roster"] = name in outlook.roster_references(config)
-    well = there.get(kind, config.inbox is not None)
+    there["inbox"] = config.inbox is not None and (not name or bool(config.inbox.self_proof))
+    well = there[kind]
     tx.end_episode(row.id, Outcome.RENEWED if well else Outcome.RETIRED, "keywatch", now)
     text = f"{kind} {name}".strip() + (" is well again" if well else " is not in the config any more")
     if row.told_at:
@@ -124,11 +126,13 @@ def troubles(config: Config, reader: Reader, world: World, now: datetime) -> Ite
     for reference in outlook.roster_references(config):
         yield from _of_roster(reference, ill.get(f"roster {reference}"), config, world, rows, now)
     if world.unheard:
-        what = f"keywatch does not hear of bounces and answers: {world.unheard}"
+        what = f"Nothing is heard of bounces and answers: {world.unheard}"
         todo = (
             "Mend [inbox]; until then every mail route counts as unproven, so more people are told. `keywatch doctor`"
         )
         yield Trouble("inbox", "unread", what, todo, (config.keeper,), at_once=True)
+    if (ears := selfproof.hearing(config, reader, now)) and ears.deaf_since:
+        yield _of_ears(ears.deaf_since, config)
 
 
 def _is_sick(health: Health) -> bool:
@@ -158,19 +162,19 @@ def _of_route(route: Route, world: World, rows: Callable[[], list[Credential]]) 
 
 
 def _what(route: Route, health: Health) -> str:
-    row, name = health.because, route.name
+    row, name = health.because, f"{route.name} ({route.mail})" if route.mail else route.name
     code = f" ({row.code})" if row and row.code else ""
     if health.state is HealthState.DEAD:
         if row and row.kind is EvidenceKind.UNRESOLVED:
-            return f"{name} leads nowhere: {row.detail or 'its domain takes no mail'}"
-        return f"{name} is dead{code}: nothing that is sent there reaches anybody"
+            return f"The route {name} leads nowhere: {row.detail or 'its domain takes no mail'}"
+        return f"The route {name} is dead{code}: nothing that is sent there reaches anybody"
     if health.partial:
-        return f"some who should read {name} do not exist any more{code}"
+        return f"Some who should read {name} do not exist any more{code}"
     if row and row.kind is EvidenceKind.UNANSWERED:
-        return f"nobody says that they read {name}: it was asked on {row.detail} and nobody has answered"
+        return f"Nobody says that they read {name}: it was asked on {row.detail} and nobody has answered"
     if row and row.kind is EvidenceKind.LEFT:
-        return f"{name} answers that its reader has left"
-    return f"the mailbox behind {name} is full{code}"
+        return f"The route {name} answers that its reader has left"
+    return f"The mailbox behind {name} is full{code}"
 
 
 def _todo(route: Route, health: Health, world: World) -> str:
@@ -189,7 +193,7 @@ def _todo(route: Route, health: Health, world: World) -> str:
 
 def _of_source(name: str, feed: FeedRow, config: Config, rows: Iterable[Credential]) -> Trouble:
     since = f"since {in_zone(feed.complete_at, config.zone)}" if feed.complete_at else "and never could be"
-    what = f"the source {name} cannot be read {since}: {feed.problem}"
+    what = f"The source {name} cannot be read {since}: {feed.problem}"
     hangs = tuple(row.name for row in rows if row.source == name)
     todo = f"Their last known dates go on, and what was renewed there is not seen. `keywatch doctor` looks at {name}."
     return Trouble(f"source:{name}", "unread", what, todo, (config.keeper,), hangs, after=PATIENCE)
@@ -218,16 +222,26 @@ def _roster_trouble(owner: Owner, feed: FeedRow | None, world: World, now: datet
     if roster is None:
         return "", ""
     if feed:
-        return "silent", f"the roster {owner.roster} does not answer: {feed.problem}"
+        return "silent", f"The roster {owner.roster} does not answer: {feed.problem}"
     if roster.trust is Trust.UNKNOWN:
         return "", ""  # not for a day yet
     first = on_duty(owner, world, now, 1)
     if not first:
-        return "nobody", f"the roster {owner.roster} names nobody who is on call now"
+        return "nobody", f"The roster {owner.roster} names nobody who is on call now"
     if lost := [duty.person for duty in first if not reachable(duty.person, world)]:
         why = "is not active" if not lost[0].active else "has no route that leads to them"
         return f"lost {lost[0].key}", f"{lost[0].name} is on call by {owner.roster} and {why}"
     return "", ""
+
+
+def _of_ears(since: datetime, config: Config) -> Trouble:
+    """The mail that has to bounce did not: dead routes may be found only when somebody misses a message."""
+    what = f"keywatch does not hear of bounces: a mail of {in_zone(since, config.zone)} to nobody never came back"
+    todo = (
+        "See where mails to unknown addresses go, and whether what comes back reaches [inbox]; "
+        f"`keywatch test {outlook.SELF_PROOF}` sends another one. `keywatch doctor`"
+    )
+    return Trouble(outlook.SELF_PROOF, "deaf", what, todo, (config.keeper,))
 
 
 # --------------------------------------------------------------------------- what hangs on a route
@@ -280,8 +294,7 @@ def _tell(tx: Tx, config: Config, world: World, said: Sequence[tuple[Trouble, in
 def _text(found: Iterable[Trouble]) -> str:
     lines = []
     for one in found:
-        what = f"{one.what[0].upper()}{one.what[1:]}"
-        lines += [f"{what}.", one.todo, *_hanging_lines(one.hangs), ""]
+        lines += [f"{one.what}.", one.todo, *_hanging_lines(one.hangs), ""]
     return "\n".join(lines)
 
 

@@ -26,7 +26,7 @@ def findings(sent: list[dict[str, Any]]) -> list[str]:
 
 
 def about(story: Story, words: str) -> list[Received]:
-    return [mail for mail in story.inbox() if words in mail.text]
+    return [mail for mail in story.inbox() if words in mail.text and not mail.message["References"]]
 
 
 def open_subjects(story: Story) -> list[str]:
@@ -40,7 +40,11 @@ def test_a_dead_alias_is_said_at_once_with_all_that_hangs_on_it(story: Story) ->
         story.add(f"partner-{n:02}", "2027-06-30")
     story.at(FIRST)
     assert findings(story.check()) == ["ana:mail", "mia:mail"]
-    (mail,) = [one for one in about(story, "payments-alias is dead") if one.to == "ana@example.com"]
+    (mail,) = [
+        one
+        for one in about(story, "The route payments-alias (payments-alerts@example.com) is dead")
+        if one.to == "ana@example.com"
+    ]
     assert all(f"partner-{n:02}" in mail.text for n in range(30))
     assert "paygate-api" in mail.text
     assert "Name a replacement" in mail.text
@@ -51,10 +55,11 @@ def test_a_dead_alias_is_said_at_once_with_all_that_hangs_on_it(story: Story) ->
 def test_it_is_said_again_a_week_later_and_wider(story: Story) -> None:
     """Nobody mended it: the members hear of it too, then the fallback; it wakes nobody."""
     story.at(FIRST).check()
+    story.now += timedelta(days=1)
     heard = [set(findings(story.advance(days=7, every=timedelta(days=1)))) for _ in range(3)]
-    assert heard[0] == {"ana:mail", "mia:mail"} or heard[0] == {"bo:mail", "mia:mail"}
-    assert heard[1] >= heard[0] | {"cy:mail"}
-    assert heard[2] >= heard[1] | {"li:mail"}
+    assert heard[0] == {"bo:mail", "mia:mail"}
+    assert heard[1] == {"ana:mail", "bo:mail", "cy:mail", "mia:mail"}
+    assert heard[2] == heard[1] | {"li:mail"}
 
 
 def test_a_route_that_lives_again_is_no_trouble(story: Story) -> None:
@@ -122,9 +127,9 @@ def test_a_source_that_cannot_be_read_for_a_day_is_said(tmp_path: Path) -> None:
         listed.rename(listed.with_suffix(".away"))
         story.inbox()
         assert "li:mail" in findings(story.advance(days=2, every=timedelta(hours=2), expect=None))
-        (mail,) = {mail.to: mail for mail in about(story, "the source partners cannot be read")}.values()
-        assert mail.to == "li@example.com"
-        assert "bank-cert" in mail.text
+        told = about(story, "The source partners cannot be read")
+        assert {mail.to for mail in told} == {"li@example.com", "mia@example.com"}
+        assert all("bank-cert" in mail.text for mail in told)
         listed.with_suffix(".away").rename(listed)
         story.advance(days=0.1, expect=None)
         assert open_subjects(story) == []
@@ -152,5 +157,9 @@ def test_many_troubles_are_one_message(tmp_path: Path) -> None:
         story.rewrite('routes = ["payments-alias"]', 'routes = ["payments-alias", "web"]')
         story.at("2026-10-20 08:00").add()
         assert findings(story.at(FIRST).check()) == ["ana:mail", "mia:mail"]
-        (mail,) = [one for one in about(story, "payments-alias is dead") if one.to == "ana@example.com"]
-        assert "web is dead" in mail.text.lower()
+        (mail,) = [
+            one
+            for one in about(story, "The route payments-alias (payments-alerts@example.com) is dead")
+            if one.to == "ana@example.com"
+        ]
+        assert "The route web (web-alerts@example.com) is dead" in mail.text
