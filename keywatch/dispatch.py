@@ -148,7 +148,7 @@ class Dispatcher:
         with self.store.write() as tx:
             believed = self._believed(tx, route, now)
             if self._is_refusal(verdict) and route.transport in self._broken and not believed:
-                verdict = replace(verdict, kind=VerdictKind.UNREACHABLE, blame=Blame.TRANSPORT)
+                verdict = replace(verdict, blame=Blame.TRANSPORT)
             again = now + self._pause(n, verdict, items, world, now)
             if not tx.settle(message.id, n, self.owner, verdict, now, again):
                 return verdict

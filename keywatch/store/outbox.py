@@ -101,7 +101,7 @@ class Outbox(Mint):
         return True
 
     def reopen(self, message_id: int, next_at: datetime, now: datetime) -> None:
-        """A refused message is owed again: its route was not to blame."""
+        """A refused message is owed again: its transport was to blame. Until it is accepted it covers nothing."""
         refused = (MESSAGE.c.id == message_id) & (MESSAGE.c.state == MessageState.REFUSED)
         opened = update(MESSAGE).where(refused).values(state=MessageState.PENDING, next_at=next_at)
         if self.connection.execute(opened.returning(MESSAGE.c.id)).first() is not None:
@@ -109,7 +109,7 @@ class Outbox(Mint):
             self.connection.execute(
                 update(ATTEMPT)
                 .where(ATTEMPT.c.message_id == message_id, ATTEMPT.c.n == last)
-                .values(verdict=VerdictKind.UNREACHABLE, blame=Blame.TRANSPORT)
+                .values(blame=Blame.TRANSPORT)
             )
             self.drop_passed(now, message_id)
             self._look_again(message_id, now)
