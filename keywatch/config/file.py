@@ -118,7 +118,7 @@ def config_of(
     calendars = sections.calendars(root, zone)
     config = Config(
         path=path,
-        digest_hash=digest_hash,
+        digest_hash=sections.stamped(digest_hash, calendars.values()),
         zone=zone,
         keeper=core.one_of("owner", "owner", sections.names(raw, "owners"), needed=True),
         mail=mail_settings(mail, path.parent),

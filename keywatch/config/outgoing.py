@@ -67,7 +67,8 @@ def mail_settings(table: Table, base: Path) -> MailSettings | None:
     user, password = _login(table)
     ca = table.text("ca")
     server, port, security = _server(table, smtp, bool(user or ca)) if smtp else ("", 0, Security.TLS)
-    made = MailSettings(sender, server, port, security, user, password, _bounces(table), str(base / ca) if ca else "")
+    ca, dns = str(base / ca) if ca else "", table.take("dns", bool, False)
+    made = MailSettings(sender, server, port, security, user, password, _bounces(table), ca, dns)
     table.done()
     return made
 

@@ -46,6 +46,8 @@ class MailSettings:
     """An address with `{token}` in it for the envelope sender; "" = the sender itself."""
     ca: str = ""
     """Absolute path of a PEM file that is trusted instead of the system's; "" = the system's."""
+    dns: bool = False
+    """Whether the domains that mails go to are looked up, once a day."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Owners, their calendars, the rules of an installation, and the world they make up together."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from zoneinfo import ZoneInfo
@@ -17,7 +17,8 @@ class Calendar:
     zone: ZoneInfo
     weekend: frozenset[int] = frozenset({5, 6})
     """Weekdays off, Monday = 0."""
-    holidays: frozenset[date] = frozenset()
+    holidays: Container[date] = frozenset()
+    """Free days; a country's are worked out for the year that is asked about."""
     freezes: tuple[tuple[date, date], ...] = ()
 
 
