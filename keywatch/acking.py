@@ -21,6 +21,7 @@ from keywatch.model import (
     EvidenceKind,
     HealthState,
     Message,
+    MessageKind,
     MessageState,
     Person,
     Route,
@@ -108,7 +109,8 @@ def by_code(
     own = [item for item in wanted if canary.is_canary(item.credential)]
     said = tuple(canary.answered(tx, config, item.credential, giver, now) for item in own)
     taken = _take_all(tx, world, [item for item in wanted if item not in own], giver, promise, message, now)
-    if not items and (promise.until or promise.kind is AckKind.BEGUN):
+    reminded = message.kind is MessageKind.REMINDER
+    if not items and (reminded or promise.until or promise.kind is AckKind.BEGUN):
         left = (f"that {message.kind.value} asks for no promise, so none was made; `keywatch ack NAME` makes one",)
     return Answer(taken, (*said, *left), proof, message.state is MessageState.SUPERSEDED)
 
@@ -273,7 +275,8 @@ def _prove(tx: Tx, config: Config, world: World, message: Message, giver: Person
             f"{route.name} has refused since that message ({dead.code or 'refused'}): it stays dead; "
             f"`keywatch test {route.name}` sends one whose code revives it"
         )
-    row = Evidence(now, route.name, EvidenceKind.ACK, "ack", detail=_detail(message), person=giver.key)
+    kind = EvidenceKind.ATTESTED if message.kind is MessageKind.QUESTION else EvidenceKind.ACK
+    row = Evidence(now, route.name, kind, "ack", detail=_detail(message), person=giver.key)
     present = outlook.address_hash(tx.read.meta("key"), route, config.base)
     tx.add_evidence(row, message.address_hash or present)
     if message.address_hash not in ("", present):

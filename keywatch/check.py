@@ -26,6 +26,7 @@ from keywatch.dispatch import Dispatcher, Foreseen, Sent, foreseen
 from keywatch.errors import ConfigError, Exit, KeywatchError
 from keywatch.findings import tell
 from keywatch.model import Blame, Credential, Decision, VerdictKind, World
+from keywatch.news import news
 from keywatch.policy.plan import decide
 from keywatch.policy.reconcile import noticed_overdue
 from keywatch.read import FeedRow, Reader, instant_of, text_of
@@ -86,14 +87,14 @@ def check(
     store.examine()
     owner = owner_name()
     clock, problem, said_before = (clock, "", True) if rehearsal else _steady(store, clock, keep=not dry_run)
-    report = Report(clock(), clock=problem)
+    report = Report(clock(), clock=problem, news=[] if said_before else [problem])
     due = _due(config, store, report.now, "" if dry_run else owner)
     scans, answers, post = _fetch(config, due, report.now)
     with store.write(plan=True) as tx:
-        dropped = [] if dry_run else [scan for scan in scans if not _counts(tx, scan.source.name, owner, report.now)]
-        scans = [scan for scan in scans if scan not in dropped]
+        scans = scans if dry_run else _counting(tx, scans, owner, report)
         report.asked = [scan.source.name for scan in scans]
-        taken = intake.take(tx, config, outlook.world(config, tx.read, report.now), post, report.now) if post else []
+        if post:
+            report.news += intake.take(tx, config, outlook.world(config, tx.read, report.now), post, report.now)
         world = _reconcile(tx, config, due, scans, answers, report.now)
         if dry_run:
             world = _quiet_times(tx, config, report.now)
@@ -102,15 +103,12 @@ def check(
             report.feeds, report.world, report.next_look = _feeds(config, tx.read), world, tx.read.next_look()
             tx.rollback()
     if post and (trouble := intake.mark(post, leave=dry_run)):
-        taken.append(trouble)
+        report.news.append(trouble)
     if not dry_run:
         far = due.last_run is None or report.now - due.last_run > FAR_APART
         _deliver(config, store, clock, report, (REHEARSED_PAUSE if rehearsal else PAUSE) if far else None, wait)
         _record(config, store, clock(), report)
-    report.news = ([] if said_before else [problem]) + taken + news(report, due.feeds, due.uncovered)
-    report.news += [
-        f"source {one.source.name}: another run has read it since; this listing is dropped" for one in dropped
-    ]
+    report.news += news((due.feeds, report.feeds), report.sent, (due.uncovered, report.uncovered))
     sys.audit("keywatch.run.ended")
     return report
 
@@ -223,6 +221,14 @@ def _fetch(config: Config, due: Due, now: datetime) -> tuple[list[collect.Scan],
     return scans, answers, post
 
 
+def _counting(tx: Tx, scans: list[collect.Scan], owner: str, report: Report) -> list[collect.Scan]:
+    """The scans that may be written down; what is dropped is said."""
+    kept = [scan for scan in scans if _counts(tx, scan.source.name, owner, report.now)]
+    dropped = [scan.source.name for scan in scans if scan not in kept]
+    report.news += [f"source {name}: another run has read it since; this listing is dropped" for name in dropped]
+    return kept
+
+
 def _counts(tx: Tx, source: str, owner: str, started: datetime) -> bool:
     """Whether what was read may be written down: not if another run took the source over and has read it since.
 
@@ -258,6 +264,7 @@ def _forget(tx: Tx, config: Config) -> None:
     """What is not configured any more is not fetched, so it must not look due; what was known of it stays."""
     known = {(collect.SOURCE, source.name, "") for source in config.sources}
     known |= {(oncall.ROSTER, *_target(config, reference)) for reference in outlook.roster_references(config)}
+    known |= {(outlook.INBOX, outlook.INBOX, "")} if config.inbox else set()
     for feed in tx.read.feeds():
         if (feed.kind, feed.name, feed.target) not in known and feed.next_at is not None:
             tx.put_feed(replace(feed, next_at=None))
@@ -374,30 +381,3 @@ def _record(config: Config, store: Store, now: datetime, report: Report) -> None
         snapshot.leave(tx, config, now, changed=bool(report.sent or report.planned or report.asked))
         sys.audit("keywatch.snapshot.written")
     sys.audit("keywatch.run.recorded")
-
-
-def news(report: Report, feeds: list[FeedRow], uncovered: list[str]) -> list[str]:
-    """What a person who reads cron mails must know and was not told yet."""
-    problems = {(feed.kind, feed.name, feed.target): feed.problem for feed in feeds}
-    said = []
-    for feed in report.feeds:
-        was = problems.get((feed.kind, feed.name, feed.target), "")
-        if feed.problem and feed.problem != was:
-            said.append(f"{feed.kind} {feed.name}: {feed.problem}; its last known data go on")
-        elif was and not feed.problem:
-            said.append(f"{feed.kind} {feed.name}: can be read again")
-    said += [_not_accepted(sent) for sent in report.sent if sent.verdict.kind is not VerdictKind.ACCEPTED]
-    said += [
-        f"uncovered: {name}: nobody who counts has accepted it" for name in report.uncovered if name not in uncovered
-    ]
-    said += [f"covered again: {name}" for name in uncovered if name not in report.uncovered]
-    return said
-
-
-def _not_accepted(sent: Sent) -> str:
-    verdict, route = sent.verdict, sent.message.route
-    words = " ".join(part for part in (verdict.code, verdict.text) if part)
-    if verdict.kind is VerdictKind.REFUSED and verdict.blame is Blame.ROUTE:
-        return f"route {route} is dead: {words}; others are told instead"
-    blame = f" ({verdict.blame.value})" if verdict.blame else ""
-    return f"route {route}: {verdict.kind.value}{blame}: {words}; it is tried again"

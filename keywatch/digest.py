@@ -11,9 +11,11 @@ from datetime import datetime, timedelta
 
 from keywatch.config import Config
 from keywatch.dates import start_of
+from keywatch.findings import out_of_reach
 from keywatch.model import Credential, Event, MessageKind, Owner, Person, State, World
 from keywatch.policy.audience import fallback_of, members_of, on_duty, routes_of
 from keywatch.policy.calendar import DAY
+from keywatch.policy.reach import concerned
 from keywatch.policy.state import marks, state, worst_first
 from keywatch.read import Reader
 from keywatch.render import page
@@ -53,6 +55,8 @@ class Digest:
     fine: int
     undated: tuple[str, ...]
     changes: tuple[str, ...]
+    unreached: tuple[str, ...]
+    """What keeps keywatch from reaching people or from knowing. It is said by itself too, so it makes no digest due."""
     always: bool
     """They get it each week, whatever it says."""
 
@@ -120,6 +124,7 @@ def digests(config: Config, world: World, reader: Reader, now: datetime) -> list
     rows = sorted(reader.credentials(now), key=lambda row: worst_first(row, now))
     gone = [row for row in reader.credentials(now, include_retired=True) if row.retired_at]
     events = reader.events(kinds=_CHANGES, since=now - WEEK)
+    wrong = _unreached(config, reader, world, rows, now)
     heads = {owner.head for owner in config.owners.values() if owner.head}
     keepers = {person.key for person in readers_of(config.owners[config.keeper], world, now)}
     found = []
@@ -132,18 +137,49 @@ def digests(config: Config, world: World, reader: Reader, now: datetime) -> list
         keys = {f"{row.source}:{row.ref}" for row in [*mine, *(g for g in gone if world.owner_of(g).name in owners)]}
         said = [event for event in events if event.credential in keys]
         if routes:
-            found.append(_digest(key, routes, person.name, owners, mine, said, world, now, always=always))
+            theirs = tuple(text for text, of in wrong.items() if of & owners)
+            found.append(_digest(key, routes, person.name, owners, mine, said, theirs, world, now, always=always))
     named = [name for name in config.digest.also if name in world.routes and name not in world.people]
     whole = set(config.owners)
-    return found + [_digest(name, (name,), name, whole, rows, events, world, now, always=True) for name in named]
+    every = tuple(wrong)
+    return found + [_digest(name, (name,), name, whole, rows, events, every, world, now, always=True) for name in named]
+
+
+def _unreached(
+    config: Config, reader: Reader, world: World, rows: Iterable[Credential], now: datetime
+) -> dict[str, set[str]]:
+    """What is wrong with routes, rosters, sources and people now, in words, each with the owners it concerns."""
+    found: dict[str, set[str]] = {}
+    for subject in reader.subjects().values():
+        said = reader.events(subject.subject, kinds={"trouble"}, limit=1)
+        if said and subject.told_at:
+            since = f"{subject.opened_at.astimezone(config.zone):%-d %b}"
+            found[f"{said[-1].text} (since {since})"] = _concerned(subject.subject, config, world)
+    for finding in out_of_reach([row for row in rows if row.active], world, now):
+        found[finding.what] = {finding.owner.name}
+    return found
+
+
+def _concerned(subject: str, config: Config, world: World) -> set[str]:
+    """The owners whose readers are told of a subject; what concerns nobody in particular is the keeper's."""
+    kind, _, name = subject.partition(":")
+    found: set[str] = set()
+    if kind == "route" and name in world.routes:
+        found = set(concerned(world.routes[name], world))
+    elif kind == "roster":
+        found = {owner.name for owner in config.owners.values() if owner.roster == name}
+    return found or {config.keeper}
 
 
 def readers_of(owner: Owner, world: World, now: datetime) -> tuple[Person, ...]:
-    """Who gets the digest of an owner: those it names, else members, head, fallback; always the head too."""
+    """Who gets the digest of an owner: those it names, else members, always the head too.
+
+    Where none of them can be reached it is the fallback: what an orphaned team owns must stay in sight.
+    """
     named = tuple(world.people[key] for key in owner.digest if key in world.people)
     head = tuple(world.people[key] for key in (owner.head,) if key in world.people)
     usual = members_of(owner, world) or tuple(duty.person for duty in on_duty(owner, world, now))
-    people = (*(named or usual), *head)
+    people = [person for person in (*(named or usual), *head) if routes_of(person, world)]
     return tuple({p.key: p for p in people or fallback_of(owner, world, now)}.values())
 
 
@@ -168,6 +204,7 @@ def _digest(
     owners: set[str],
     rows: list[Credential],
     events: Iterable[Event],
+    unreached: tuple[str, ...],
     world: World,
     now: datetime,
     *,
@@ -193,6 +230,7 @@ def _digest(
         fine=fine,
         undated=undated[:LONGEST],
         changes=changes[:LONGEST],
+        unreached=unreached[:LONGEST],
         always=always,
     )
 

@@ -1,14 +1,26 @@
-"""Tells people, once, what keeps keywatch from knowing: a date or owner nobody can read, a robot's broken promise."""
+"""Tells people, once, what keeps keywatch from knowing or reaching: a date or owner nobody can read, a robot's broken
+promise, the only person who can renew something gone, an owner none of whose people can be reached.
+"""
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from keywatch.config import Config
-from keywatch.model import Credential, Event, MessageKind, Owner, Planned, World
-from keywatch.policy.audience import LAST_RESORT, Ear, audience, covered, starting_rung
+from keywatch.model import Credential, Event, MessageKind, Owner, Person, Planned, Trust, World
+from keywatch.policy.audience import (
+    LAST_RESORT,
+    Ear,
+    audience,
+    covered,
+    members_of,
+    on_call_of,
+    on_duty,
+    routes_of,
+    starting_rung,
+)
 from keywatch.policy.calendar import put_off
 from keywatch.policy.reconcile import promised_rotation
 from keywatch.store import Tx
@@ -31,6 +43,10 @@ class Finding:
     detail: str
     todo: str
     version: str = ""
+    rung: int = 0
+    """How far it is told at least."""
+    reach: bool = False
+    """It keeps people from being reached or from renewing: said at once, and in each digest while it lasts."""
 
     @property
     def key(self) -> str:
@@ -47,8 +63,8 @@ def tell(tx: Tx, config: Config, world: World, now: datetime) -> None:
         if finding.key in said:
             continue
         tx.add_event(Event(now, KIND, finding.about, "keywatch", finding.what, {"key": finding.key}))
-        due = put_off(finding.owner.calendar, world.rules.at, now)
-        for one in reached(finding.owner, world, now):
+        due = now if finding.reach else put_off(finding.owner.calendar, world.rules.at, now)
+        for one in reached(finding.owner, world, now, finding.rung):
             messages.setdefault((one.route, one.person, due), []).append(finding)
     for (route, person, due), found in messages.items():
         name = hashlib.sha256("|".join(one.key for one in found).encode()).hexdigest()[:16]
@@ -59,9 +75,9 @@ def tell(tx: Tx, config: Config, world: World, now: datetime) -> None:
 def findings(rows: Iterable[Credential], world: World, now: datetime) -> Iterator[Finding]:
     """Everything that is wrong now, said before or not."""
     strangers: dict[str, list[str]] = {}
+    rows = [row for row in rows if row.active]
+    yield from out_of_reach(rows, world, now)
     for row in rows:
-        if not row.active:
-            continue
         if row.owner and row.owner not in world.owners:
             strangers.setdefault(row.owner, []).append(row.name)
         yield from _of_one(row, world.owner_of(row), now)
@@ -83,6 +99,70 @@ def _of_one(row: Credential, owner: Owner, now: datetime) -> Iterator[Finding]:
     if promise and row.expires_at is None:
         what = f"{row.name}: a new version was promised for {promise:%a %-d %b} and did not come"
         yield Finding(owner, about, what, "", f"Look at what rotates it: {show}", row.version)
+
+
+# --------------------------------------------------------------------------- who cannot be reached
+
+
+def out_of_reach(rows: Iterable[Credential], world: World, now: datetime) -> Iterator[Finding]:
+    """What is wrong with people rather than with dates: the only one who can renew is gone, an owner has nobody."""
+    left = _inactive(world)
+    for row in rows:
+        if key := row.details.get("renewable_by"):
+            yield from _nobody_renews(row, key, left, world)
+    for owner in world.owners.values():
+        yield from _nobody_there(owner, left, world, now)
+
+
+def _nobody_renews(row: Credential, key: str, left: Collection[str], world: World) -> Iterator[Finding]:
+    """A year before the expiry is the time to move a renewal to somebody else; the week of the expiry is not."""
+    why = _lost(key, left, world)
+    if not why:
+        return
+    deputy = row.details.get("deputy", "")
+    name = world.people[key].name if key in world.people else key
+    todo = f"Move it to somebody else, then `keywatch edit {row.name} --renewable-by PERSON`."
+    if deputy and not _lost(deputy, left, world):
+        todo = f"{world.people[deputy].name} is the deputy and can renew it. {todo}"
+    elif deputy:
+        todo = f"The deputy {deputy} cannot be reached either. {todo}"
+    what = f"only {name} can renew {row.name}, and {why}"
+    yield Finding(world.owner_of(row), f"{row.source}:{row.ref}", what, "", todo, rung=1, reach=True)
+
+
+def _lost(key: str, left: Collection[str], world: World) -> str:
+    """Why somebody can renew nothing; "" = they can, or a roster that is silent may know them."""
+    person = world.people.get(key)
+    if person is None:
+        silent = any(roster.trust is Trust.UNKNOWN for roster in world.on_call.values())
+        return "" if silent else "is not there any more: no roster and no [people] has them"
+    if key in left or not person.active:
+        return "is not active any more in the roster"
+    return "" if routes_of(person, world) else "no route leads to them any more"
+
+
+def _inactive(world: World) -> frozenset[str]:
+    """Everybody whom rosters know and none of them has as active: somebody of [people] may have left, too."""
+    known: dict[str, bool] = {}
+    for roster in world.on_call.values():
+        for person in (*roster.members, *(duty.person for duty in roster.duties)):
+            known[person.key] = known.get(person.key, False) or person.active
+    return frozenset(key for key, active in known.items() if not active)
+
+
+def _nobody_there(owner: Owner, left: Collection[str], world: World, now: datetime) -> Iterator[Finding]:
+    roster = on_call_of(owner, world)
+    if roster and roster.trust is Trust.UNKNOWN:
+        return  # who its people are is not known; that the roster is silent is said by itself
+    head = [world.people[owner.head]] if owner.head in world.people else []
+    people: dict[str, Person] = {duty.person.key: duty.person for duty in on_duty(owner, world, now)}
+    people |= {person.key: person for person in (*members_of(owner, world), *head)}
+    if any(person.active and key not in left and routes_of(person, world) for key, person in people.items()):
+        return
+    names = ", ".join(person.name for person in people.values()) or "it has none"
+    todo = f"Name somebody in [owners.{owner.name}]; until then its fallback is told of everything it owns."
+    what = f"none of the people of {owner.name} can be reached"
+    yield Finding(owner, f"owner {owner.name}", what, names, todo, rung=1, reach=True)
 
 
 def reached(owner: Owner, world: World, now: datetime, rung: int = 0) -> tuple[Planned, ...]:

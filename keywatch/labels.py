@@ -2,7 +2,7 @@
 
 from keywatch import dates
 from keywatch.config import Config
-from keywatch.config.table import unknown
+from keywatch.config.table import is_address, unknown
 from keywatch.errors import KeywatchError
 from keywatch.model import Person, World
 from keywatch.text import LIMIT, clean, secret_looking
@@ -33,7 +33,7 @@ def label(config: Config, world: World, key: str, text: str) -> str:
     """One label as it is stored: clean, and what it refers to under its canonical name. "" stays "".
 
     Raises:
-        KeywatchError: an unknown owner, environment or person, no lead time, or the shape of a secret.
+        KeywatchError: an unknown owner, environment or person, no lead time, no address, or the shape of a secret.
     """
     if secret_looking(text):
         raise KeywatchError(f"{key} looks like a secret value", "keywatch keeps no values; nothing was stored")
@@ -44,6 +44,8 @@ def label(config: Config, world: World, key: str, text: str) -> str:
         raise KeywatchError(unknown("owner", value, config.owners), f"[owners] has: {', '.join(config.owners)}")
     if key == "env":
         return config.environment(value)
+    if key == "issuer_writes_to" and value and not is_address(value):
+        raise KeywatchError(f"'{value}' is no mail address", "--issuer-writes-to payments@example.com")
     if key == "lead" and value:
         return str(dates.lead(value))
     return person(world, value).key if key in PEOPLE and value else value

@@ -90,7 +90,8 @@ def world_at(config: Config, world: World, owner: Owner, at: datetime, now: date
     if known and known.trust is not Trust.UNKNOWN and known.known_until and now <= at < known.known_until:
         return world
     answer: OnCall = on_call(owner.roster, ask(config, owner.roster, None, at), at)
-    return config.world({**world.on_call, owner.roster: answer}, world.health)
+    asked = config.world({**world.on_call, owner.roster: answer}, world.health)
+    return replace(asked, routes={**world.routes, **asked.routes}, issuers=world.issuers, unheard=world.unheard)
 
 
 def _answer(roster: Any, run: PluginRun, target: str, now: datetime, until: datetime) -> dict[str, Any]:

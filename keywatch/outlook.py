@@ -13,6 +13,7 @@ from typing import Any
 
 from keywatch import plugins
 from keywatch.config import Config
+from keywatch.config.table import is_address
 from keywatch.errors import KeywatchError
 from keywatch.model import Duty, Health, HealthState, OnCall, Person, Route, Trust, World
 from keywatch.policy.health import health
@@ -57,6 +58,7 @@ def _issuers(config: Config, reader: Reader) -> list[tuple[Route, list[str]]]:
     return [
         (known.get(address) or Route(f"issuer:{address}", shared=True, mail=address), names)
         for address, names in reader.issuers().items()
+        if is_address(address)  # a source may say anything
     ]
 
 
@@ -172,4 +174,5 @@ def address_hashes(config: Config, reader: Reader, routes: Mapping[str, Route]) 
 
 def _healths(config: Config, reader: Reader, routes: Mapping[str, Route], now: datetime) -> dict[str, Health]:
     evidence = reader.evidence(address_hashes(config, reader, routes))
-    return {name: health(route, evidence[name], now, config.rules) for name, route in routes.items() if evidence[name]}
+    known = {name: route for name, route in routes.items() if evidence[name] and name != SELF_PROOF}
+    return {name: health(route, evidence[name], now, config.rules) for name, route in known.items()}

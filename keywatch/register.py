@@ -13,9 +13,10 @@ from keywatch import dates, ledger
 from keywatch.config import Config
 from keywatch.errors import DateError, KeywatchError
 from keywatch.model import MANUAL, Basis, Credential, Deadline, Event, Found, World
-from keywatch.policy.deadlines import effective
+from keywatch.policy.deadlines import dates_of, done_steps, effective
 from keywatch.policy.reconcile import deadlines_of, observe, without_end
 from keywatch.store import Tx
+from keywatch.text import clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,3 +274,53 @@ def renew(
     fresh = dated(fresh, expires, f"renew by {who.name}", now) if expires else endless(fresh, now)
     text = f"version {row.version} → {version}, expires {_day(fresh, config.zone)} (was {_day(row, config.zone)})"
     return keep(tx, config, world, replace(fresh, changed_at=now), who, now, "version", text)
+
+
+def done(
+    tx: Tx, config: Config, world: World, row: Credential, step: str, who: Speaker, now: datetime
+) -> tuple[Credential, bool]:
+    """Record that a step of this version's renewal is done; dates count only what is still to go.
+
+    Returns:
+        The row as it stands now, and whether that is news.
+
+    Raises:
+        KeywatchError: it is retired or has no date, or its lead time has no such step.
+    """
+    must_live(row)
+    if row.expires_at is None:
+        raise KeywatchError(f"{row.name} has no date, so nothing of a renewal can be done", f"keywatch show {row.name}")
+    when = dates_of(row, world.owner_of(row).calendar, world.rules)
+    names = [one.name for one in when.lead.steps if one.name]
+    if step not in names:
+        raise _no_such_step(row, step, names, str(when.lead))
+    before = done_steps(row)
+    if step in before:
+        return row, False
+    said = ",".join(name for name in names if name in (*before, step))
+    overrides = {**row.overrides, "done": said, "done_version": row.version, "done_at": now.isoformat()}
+    left = ", ".join(one.name for one in when.left if one.name != step) or "the new version"
+    kept = keep(tx, config, world, replace(row, overrides=overrides), who, now, "step", f"{step} done; to go: {left}")
+    episode = tx.read.episodes([row.id]).get(row.id)
+    if episode and now < when.last_at:
+        tx.change_episode(episode.id, told_at=None)  # somebody spoke up: silence counts anew
+    return kept, True
+
+
+def progress(row: Credential, world: World) -> list[str]:
+    """What is done of a renewal and what is left, a line each. The credential must have a date."""
+    when = dates_of(row, world.owner_of(row).calendar, world.rules)
+    left = ", ".join(f"{one.name} {one}".strip() for one in when.left)
+    return [f"done: {', '.join(when.done) or 'nothing yet'}", f"still to go: {left or 'only the new version'}"]
+
+
+def _no_such_step(row: Credential, step: str, names: list[str], lead: str) -> KeywatchError:
+    if names:
+        return KeywatchError(
+            f"the renewal of {row.name} has no step '{clean(step, 40)}'", f"it has: {', '.join(names)}"
+        )
+    return KeywatchError(
+        f"the lead time of {row.name} has no steps: {lead}",
+        f"`keywatch edit {row.name} --lead approval=15bd,issue=1bd,deploy=3bd` gives it some; "
+        f"`keywatch renew {row.name} --expires DATE` when the new version is there",
+    )

@@ -7,7 +7,7 @@ mended or gone from the config.
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -30,6 +30,7 @@ from keywatch.model import (
 )
 from keywatch.policy.audience import on_call_of, on_duty, reachable
 from keywatch.policy.calendar import put_off
+from keywatch.policy.reach import concerned, hanging
 from keywatch.read import FeedRow, Reader, Subject
 from keywatch.report import in_zone
 from keywatch.store import Tx
@@ -142,8 +143,8 @@ def _is_sick(health: Health) -> bool:
 
 
 def _of_route(route: Route, world: World, rows: Callable[[], list[Credential]]) -> Iterator[Trouble]:
-    owners = concerned(route, world)
-    hangs = hanging(route, world, rows())
+    owners = concerned(route, world, rows())
+    hangs = tuple(row.name for row in hanging(route, world, rows()))
     if not owners and not hangs:
         return
     health = world.health_of(route.name)
@@ -184,6 +185,8 @@ def _todo(route: Route, health: Health, world: World) -> str:
         parts.append(f"The issuer of {names} still writes to {route.mail}: change it there.")
     if health.partial and health.state is not HealthState.DEAD:
         parts.append(f"Take the address that is gone off {route.name}; the others still get what is sent.")
+    elif route.name in world.issuers and route.name.startswith("issuer:"):
+        parts.append("No one of yours reads what it says.")
     elif route.shared or not route.person:
         parts.append(f"Name a replacement in the config, or mend it and prove it with `keywatch test {route.name}`.")
     else:
@@ -242,32 +245,6 @@ def _of_ears(since: datetime, config: Config) -> Trouble:
         f"`keywatch test {outlook.SELF_PROOF}` sends another one. `keywatch doctor`"
     )
     return Trouble(outlook.SELF_PROOF, "deaf", what, todo, (config.keeper,))
-
-
-# --------------------------------------------------------------------------- what hangs on a route
-
-
-def concerned(route: Route, world: World) -> tuple[str, ...]:
-    """The owners whose people would be told by this route, the last resort's keeper included."""
-    found = [name for name, owner in world.owners.items() if _leads_to(route, owner, world)]
-    if route.name in world.last_resort and world.keeper not in found:
-        found.append(world.keeper)
-    return tuple(found)
-
-
-def _leads_to(route: Route, owner: Owner, world: World) -> bool:
-    if route.name in owner.routes:
-        return True
-    roster = on_call_of(owner, world)
-    named: Collection[str] = (*owner.people, owner.head, *owner.members, *owner.fallback)
-    rostered = {duty.person.key for duty in roster.duties} if roster else set()
-    return bool(route.person) and (route.person in named or route.person in rostered)
-
-
-def hanging(route: Route, world: World, rows: Iterable[Credential]) -> tuple[str, ...]:
-    """The credentials whose people would be told by this route, and those whose issuer writes there."""
-    owners, issued = concerned(route, world), world.issuers.get(route.name, ())
-    return tuple(row.name for row in rows if row.name in issued or (row.active and world.owner_of(row).name in owners))
 
 
 # --------------------------------------------------------------------------- words

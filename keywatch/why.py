@@ -1,26 +1,23 @@
 """What was said about a credential, to whom, what became of it, and what comes next: the answer to "nobody told me"."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from keywatch import history
+from keywatch.audit import Story, for_people, stage
 from keywatch.config import Config
-from keywatch.model import Ack, Credential, Episode, Person, Standing, State, World
-from keywatch.policy.plan import decide, next_step
+from keywatch.history import Chapter, History, Promise
+from keywatch.model import Credential, Decision, Episode, State, World
+from keywatch.policy.deadlines import dates_of
+from keywatch.policy.plan import decide
 from keywatch.policy.state import speaks, state
-from keywatch.read import Ended, NoticeRow, Reader
+from keywatch.read import NoticeRow, Reader
 from keywatch.report import in_zone, promised_day, quoted, shown, utc
 
-SAID = {
-    Standing.PENDING: "not sent yet",
-    Standing.WAITING: "deferred, tried again soon",
-    Standing.ACCEPTED: "accepted",
-    Standing.FAILED: "failed",
-    Standing.SUPERSEDED: "not owed any more",
-}
+STEPS = 1000
+"""Instants ahead that are looked at; a shift of eight hours, rendered two weeks ahead, makes about fifty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +33,23 @@ class Upcoming:
 class Answer:
     """The story of one credential."""
 
-    credential: Credential
-    at: datetime
+    history: History
     zone: ZoneInfo
-    people: Mapping[str, Person]
-    episode: Episode | None
-    notices: Mapping[str, Sequence[NoticeRow]]
-    """By stage."""
     upcoming: Upcoming
-    ended: tuple[Ended, ...]
-    """The latest first."""
+
+    @property
+    def open(self) -> Chapter | None:
+        """The episode that is not over."""
+        return next((one for one in self.history.chapters if one.ended is None), None)
 
 
 def answer(row: Credential, config: Config, reader: Reader, world: World, now: datetime) -> Answer:
     """Read the story."""
-    told = history.chapters(row, reader)
-    now_open = next((one for one in told if one.ended is None), None)
-    episode, notices = (now_open.episode, now_open.notices) if now_open else (None, {})
+    past = history.read(row, reader, world, now)
     zone = world.owner_of(row).calendar.zone
-    upcoming = silent(row, now, zone) or _upcoming(row, episode, config, reader, world, now)
-    ended = tuple(one.ended for one in reversed(told) if one.ended)
-    return Answer(row, now, zone, world.people, episode, notices, upcoming, ended)
+    now_open = next((one.episode for one in past.chapters if one.ended is None), None)
+    upcoming = silent(row, now, zone) or _upcoming(row, now_open, config, world, now)
+    return Answer(past, zone, upcoming)
 
 
 def silent(row: Credential, now: datetime, zone: ZoneInfo) -> Upcoming | None:
@@ -80,35 +73,66 @@ def silent(row: Credential, now: datetime, zone: ZoneInfo) -> Upcoming | None:
     return None
 
 
-def _upcoming(
-    row: Credential, episode: Episode | None, config: Config, reader: Reader, world: World, now: datetime
-) -> Upcoming:
+# --------------------------------------------------------------------------- what comes next
+
+
+def _upcoming(row: Credential, episode: Episode | None, config: Config, world: World, now: datetime) -> Upcoming:
     """The rules themselves are asked, so that the answer is what `check` will do."""
     if episode is None:
         return Upcoming("the next `keywatch check` opens its episode", now)
-    if row.in_hand and now < row.in_hand.until:
-        who = world.people[row.in_hand.person].name if row.in_hand.person in world.people else row.in_hand.person
-        return Upcoming(
-            f"{who} has it in hand; if the date has not moved by then, it goes on one rung higher", row.in_hand.until
-        )
-    due = decide(now, row, episode, world)
-    if due.notices or due.stage not in ("", *(call.stage for call in episode.calls)):
-        names = tuple(dict.fromkeys(_name(world.people, one.person, one.route) for one in due.notices))
-        return Upcoming(f"{due.stage} is due: the next `keywatch check` says it", now, names)
-    if episode.calls and any(call.told for call in episode.calls):
-        at, joining = next_step(now, row, episode, world)
-        names = tuple(_name(world.people, one, one) for one in joining)
-        return Upcoming("without an answer, these are told too" if names else "it is said again", at, names)
-    from keywatch.forecast import next_message
-
-    ahead = next_message(config, reader, row, now)
+    ahead = _ahead(row, episode, config, world, now)
     if ahead is None:
         return Upcoming("nothing, as things stand")
-    return Upcoming("the first message", ahead.at, ahead.people or ("whoever is on call",))
+    at, decision, then = ahead
+    names = tuple(dict.fromkeys(_name(then, one.person, one.route) for one in decision.notices))
+    sentence = _sentence(row, episode, decision, world, now)
+    if at <= now:
+        return Upcoming(f"{sentence}: the next `keywatch check` says it", now, names)
+    return Upcoming(sentence, at, names or ("whoever is on call",))
 
 
-def _name(people: Mapping[str, Person], person: str, route: str) -> str:
-    return people[person].name if person in people else person or route
+def _ahead(
+    row: Credential, episode: Episode, config: Config, world: World, now: datetime
+) -> tuple[datetime, Decision, World] | None:
+    """The next instant at which something is said if nobody answers, what, and who is who then. May ask a roster."""
+    from keywatch.oncall import world_at  # brings the store with it
+
+    moment: datetime | None = now
+    known = {call.stage for call in episode.calls} | {""}
+    for _ in range(STEPS):
+        if moment is None:
+            return None
+        decision = decide(moment, row, episode, world)
+        if decision.notices or decision.stage not in known:
+            then = world_at(config, world, world.owner_of(row), moment, now) if moment > now else world
+            then = replace(then, unheard=world.unheard)
+            return moment, decide(moment, row, episode, then), then
+        if decision.next_at is None or decision.next_at <= moment:
+            return None
+        moment = decision.next_at
+    return None
+
+
+def _sentence(row: Credential, episode: Episode, decision: Decision, world: World, now: datetime) -> str:
+    said = stage(decision.stage)
+    if row.in_hand and now < row.in_hand.until:
+        who = _name(world, row.in_hand.person, "")
+        zone = world.owner_of(row).calendar.zone
+        hand = f"{who} has it in hand until {promised_day(row.in_hand.until, zone)}"
+        if decision.stage.startswith("lapsed"):
+            return f"{hand}; if the date has not moved by then, it goes on one rung higher"
+        return f"{hand}; {said} is said all the same"
+    last = episode.calls[-1].stage if episode.calls else ""
+    if decision.stage == last and last:
+        return "without an answer, these are told too"
+    if decision.stage.startswith("lapsed"):
+        return "the promise was not kept, so it goes on one rung higher"
+    first = not any(call.told for call in episode.calls)
+    return f"the first message ({said})" if first else f"{said} is due"
+
+
+def _name(world: World, person: str, route: str) -> str:
+    return world.people[person].name if person in world.people else person or route
 
 
 # --------------------------------------------------------------------------- words
@@ -116,24 +140,31 @@ def _name(people: Mapping[str, Person], person: str, route: str) -> str:
 
 def text(found: Answer) -> str:
     """For people: oldest first, what comes next last."""
-    return "\n".join(shown(line) if not line.startswith("  ") else f"  {shown(line)}" for line in _lines(found))
+    row = found.history.credential
+    story = Story(found.history, for_people(found.zone, shown))
+    head = f"{row.name} is {state(row, found.history.at)}: {_dates(row, found.zone)}"
+    return "\n".join([shown(head), *map(shown, _steps(found)), *story.lines(), f"next: {shown(_next(found))}"])
 
 
-def _lines(found: Answer) -> Iterator[str]:
-    row, zone = found.credential, found.zone
-    yield f"{row.name} is {state(row, found.at)}: {_dates(row, zone)}"
-    for past in reversed(found.ended):
-        calls = sum(bool(call.told) for call in past.episode.calls)
-        yield f"episode towards {in_zone(past.episode.deadline, zone)}, {calls} calls: {past.outcome}"
-        yield f"  {in_zone(past.ended_at, zone)} by {past.ended_by}"
-    episode = found.episode
-    if episode:
-        yield f"episode towards {in_zone(episode.deadline, zone)}, rung {episode.rung}"
-        for stage, at, what in _story(found, episode):
-            yield f"  {in_zone(at, zone)} {stage}: {what}"
-        if episode.uncovered_since:
-            yield f"uncovered since {in_zone(episode.uncovered_since, zone)}: nobody who counts has accepted it"
-    yield f"next: {_next(found.upcoming, zone)}"
+def _steps(found: Answer) -> list[str]:
+    """How far a renewal is whose steps somebody marks as done: which are, and which is the one that is waited for."""
+    row, world = found.history.credential, found.history.world
+    if row.expires_at is None:
+        return []
+    when = dates_of(row, world.owner_of(row).calendar, world.rules)
+    if not when.done or not when.left:
+        return []
+    left = [f"{step.name} ({step})" for step in when.left]
+    return [
+        f"done of its renewal: {', '.join(when.done)}; now {left[0]}" + "".join(f", then {one}" for one in left[1:])
+    ]
+
+
+def _next(found: Answer) -> str:
+    ahead = found.upcoming
+    when = f"{ahead.at.astimezone(found.zone):%a %-d %b %Y %H:%M}: " if ahead.at else ""
+    names = f": {', '.join(ahead.people)}" if ahead.people else ""
+    return f"{when}{ahead.sentence}{names}"
 
 
 def _dates(row: Credential, zone: ZoneInfo) -> str:
@@ -142,61 +173,31 @@ def _dates(row: Credential, zone: ZoneInfo) -> str:
     return f"expires {in_zone(row.expires_at, zone)}, start by {in_zone(row.start_by, zone)} ({row.because})"
 
 
-def _next(ahead: Upcoming, zone: ZoneInfo) -> str:
-    when = f"{ahead.at.astimezone(zone):%a %-d %b %Y %H:%M}: " if ahead.at else ""
-    names = f" ({', '.join(ahead.people)})" if ahead.people else ""
-    return f"{when}{ahead.sentence}{names}"
-
-
-def _story(found: Answer, episode: Episode) -> list[tuple[str, datetime, str]]:
-    """Calls and promises in their order, one line each notice."""
-    said: list[tuple[str, datetime, str]] = []
-    for call in episode.calls:
-        rows = found.notices.get(call.stage, ())
-        if not rows:
-            said.append((call.stage, call.at, "passed over, a more urgent stage was said instead"))
-        said += [(call.stage, row.at, _told(row, found)) for row in rows]
-    for ack in episode.acks:
-        said.append(("answer", ack.at, _promise(ack, found)))
-        if ack.void_at:
-            said.append(("answer", ack.void_at, f"the promise of {_name(found.people, ack.person, '')} became void"))
-    return sorted(said, key=lambda one: one[1])
-
-
-def _told(row: NoticeRow, found: Answer) -> str:
-    told, verdict = row.told, row.verdict
-    when = f" {in_zone(told.accepted_at, found.zone)}" if told.accepted_at else ""
-    words = f" ({' '.join(part for part in (verdict.code, verdict.text) if part)})" if verdict else ""
-    name = _name(found.people, told.person, "everybody")
-    return f"{name} by {told.route}, rung {told.rung}, {row.why}: {SAID[told.standing]}{when}{words.replace(' ()', '')}"
-
-
-def _promise(ack: Ack, found: Answer) -> str:
-    what = "has begun, done by" if ack.kind == "begun" else "will begin by"
-    note = f" ({ack.note})" if ack.note else ""
-    return f"{_name(found.people, ack.person, '')} {what} {promised_day(ack.until, found.zone)}{note}"
+# --------------------------------------------------------------------------- for programs
 
 
 def payload(found: Answer) -> dict[str, Any]:
     """For programs."""
-    row, episode = found.credential, found.episode
+    past, now_open = found.history, found.open
+    row = past.credential
     return {
         "credential": row.name,
         "source": row.source,
         "ref": row.ref,
-        "state": str(state(row, found.at)),
+        "state": str(state(row, past.at)),
         "expires_at": utc(row.expires_at),
         "start_by": utc(row.start_by),
         "because": row.because,
-        "episode": _episode(episode, found.notices) if episode else None,
+        "episode": _episode(now_open, past) if now_open else None,
         "ended": [
             {
-                **_episode(past.episode, {}),
-                "ended_at": utc(past.ended_at),
-                "outcome": past.outcome.value,
-                "ended_by": past.ended_by,
+                **_episode(chapter, past),
+                "ended_at": utc(chapter.ended.ended_at),
+                "outcome": chapter.ended.outcome.value,
+                "ended_by": chapter.ended.ended_by,
             }
-            for past in found.ended
+            for chapter in reversed(past.chapters)
+            if chapter.ended
         ],
         "next": {
             "at": utc(found.upcoming.at),
@@ -206,7 +207,8 @@ def payload(found: Answer) -> dict[str, Any]:
     }
 
 
-def _episode(episode: Episode, notices: Mapping[str, Sequence[NoticeRow]]) -> dict[str, Any]:
+def _episode(chapter: Chapter, past: History) -> dict[str, Any]:
+    episode = chapter.episode
     return {
         "opened_at": utc(episode.opened_at),
         "deadline": utc(episode.deadline),
@@ -217,22 +219,27 @@ def _episode(episode: Episode, notices: Mapping[str, Sequence[NoticeRow]]) -> di
                 "stage": call.stage,
                 "at": utc(call.at),
                 "asks": call.asks,
-                "notices": [_notice(row) for row in notices.get(call.stage, ())],
+                "notices": [_notice(row) for row in chapter.notices.get(call.stage, ())],
             }
             for call in episode.calls
         ],
-        "acks": [
-            {
-                "kind": ack.kind.value,
-                "person": ack.person,
-                "at": utc(ack.at),
-                "until": utc(ack.until),
-                "void_at": utc(ack.void_at),
-                "note": ack.note,
-                "by": ack.by,
-            }
-            for ack in episode.acks
-        ],
+        "acks": [_ack(promise) for promise in past.promises(chapter)],
+    }
+
+
+def _ack(promise: Promise) -> dict[str, Any]:
+    ack = promise.ack
+    return {
+        "kind": ack.kind.value,
+        "person": ack.person,
+        "at": utc(ack.at),
+        "until": utc(ack.until),
+        "void_at": utc(ack.void_at),
+        "note": ack.note,
+        "by": ack.by,
+        "route": promise.route or None,
+        "end": promise.end.value,
+        "ended_at": utc(promise.at),
     }
 
 

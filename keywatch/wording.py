@@ -27,17 +27,17 @@ def outgoing(
     config: Config, message: Message, route: Route, items: Sequence[Item], world: World, reader: Reader, now: datetime
 ) -> Outgoing:
     """All a notifier needs for the next try of a claimed message. Never raises for what is to be said."""
-    thread = ""
+    thread, replies = "", config.inbox is not None and bool(route.mail)
     if message.kind is MessageKind.NOTICE:
         thread = f"<episode-{items[0].episode.id}-{reader.meta('store_uuid')}@{domain(config)}>"
     if poisoned(reader.attempts(message.id)):
-        rendered = _plain(message, route, items, world, now)
+        rendered = _plain(message, route, items, world, now, replies)
     else:
         try:
-            rendered = _worded(message, route, items, world, now)
+            rendered = _worded(message, route, items, world, now, replies)
         except Exception as problem:  # noqa: BLE001  # a poisoned text must not keep a notice from its reader
             log.warning("message.poisoned message=%s problem=%s", message.id, type(problem).__name__)
-            rendered = _plain(message, route, items, world, now)
+            rendered = _plain(message, route, items, world, now, replies)
     return Outgoing(rendered, message.message_id, message.token, route.mail, thread, now)
 
 
@@ -75,26 +75,34 @@ def domain(config: Config) -> str:
     return address.rpartition("@")[2] or "keywatch.invalid"
 
 
-def letter(message: Message, route: Route, items: Sequence[Item], world: World, now: datetime) -> render.Letter:
-    """The facts of one message: who the reader is to it, how to take it, and one entry a credential."""
+def letter(
+    message: Message, route: Route, items: Sequence[Item], world: World, now: datetime, replies: bool = False
+) -> render.Letter:
+    """The facts of one message: who the reader is to it, how to take it, and one entry a credential.
+
+    With `replies` somebody reads what is answered by mail.
+    """
     entries = worst([render.entry(item, _call(item).told, world, now) for item in items])
     asks = any(entry.asks for entry in entries)
-    return render.Letter(
-        greeting=_greeting(route, items, world), take=_take(message, route) if asks else "", entries=entries
-    )
+    take = _take(message, route) if asks else ""
+    return render.Letter(_greeting(route, items, world), take, entries, replies=replies and asks)
 
 
-def _worded(message: Message, route: Route, items: Sequence[Item], world: World, now: datetime) -> Rendered:
+def _worded(
+    message: Message, route: Route, items: Sequence[Item], world: World, now: datetime, replies: bool
+) -> Rendered:
     if message.kind is MessageKind.NOTICE:
-        return render.letter(letter(message, route, items, world, now))
+        return render.letter(letter(message, route, items, world, now, replies))
     texts = {key: value.replace(CODE, message.code) for key, value in json.loads(message.body).items()}
     return Rendered(texts["subject"], texts["text"], texts.get("html", ""))
 
 
-def _plain(message: Message, route: Route, items: Sequence[Item], world: World, now: datetime) -> Rendered:
+def _plain(
+    message: Message, route: Route, items: Sequence[Item], world: World, now: datetime, replies: bool
+) -> Rendered:
     """The built-in text; where the facts themselves cannot be worked out, names, dates and the code."""
     try:
-        return render.plain(letter(message, route, items, world, now))
+        return render.plain(letter(message, route, items, world, now, replies))
     except Exception as problem:  # noqa: BLE001  # whatever it is, somebody must hear of these
         log.warning("message.bare message=%s problem=%s", message.id, type(problem).__name__)
     names = ", ".join(item.credential.name for item in items)

@@ -24,7 +24,17 @@ SAID = {
     "gate-except": "let through the gate",
     "retire": "retired",
     "accept-risk": "the risk is accepted",
+    "trouble": "out of order",
+    "recovered": "in order again",
+    "transport": "a transport failed",
+    "mail": "by mail",
+    "reminded": "half time",
+    "question": "asked",
+    "handover": "handed over",
+    "step": "a step of the renewal is done",
 }
+OF_ITSELF = frozenset({"trouble", "recovered", "transport", "mail", "reminded", "question"})
+"""Events that nobody did: keywatch saw or said them."""
 SAME_RUN = timedelta(hours=1)
 """A call that is covered so soon after it was planned was covered by the run that planned it, retry and all."""
 SOON = timedelta(minutes=1)
@@ -67,7 +77,7 @@ class Timeline(Words):
         for event in self.history.events:
             if event.kind in OTHERWISE_TOLD:
                 continue
-            by = f" by {self.name(event.who)}" if event.who else ""
+            by = f" by {self.name(event.who)}" if event.who and event.kind not in OF_ITSELF else ""
             text = f"{SAID.get(event.kind) or self.form.say(event.kind)}{by}: {self._said(event)}"
             data = {"who": event.who, "said": event.text, **({"data": dict(event.data)} if event.data else {})}
             yield Line(event.at, event.kind, text, data)

@@ -11,9 +11,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from keywatch.history import KEPT_BY, Chapter, End, History, Promise
-from keywatch.model import AckKind, Evidence, EvidenceKind, Health, Standing, Told, Verdict, VerdictKind
+from keywatch.model import AckKind, Evidence, Health, Standing, Told, Verdict, VerdictKind
 from keywatch.read import Attempt, NoticeRow
 from keywatch.report import in_zone, promised_day, utc
+from keywatch.routes import said
 
 STANDS = {
     Standing.PENDING: "not sent yet",
@@ -22,13 +23,6 @@ STANDS = {
     Standing.FAILED: "not accepted",
     Standing.SUPERSEDED: "not owed any more",
 }
-LEARNT = {
-    EvidenceKind.FULL: "the mailbox is full",
-    EvidenceKind.LEFT: "its reader has left",
-    EvidenceKind.AWAY: "its reader is away",
-    EvidenceKind.PARTIAL: "some of its readers are gone",
-}
-"""Evidence in words where its kind says it all."""
 Value = str | int | datetime | None
 
 
@@ -86,6 +80,16 @@ class Table:
     """What it says without rows."""
 
 
+def stage(key: str) -> str:
+    """`7d before start by`, `late of 2026-11-23`: a stage without the sign that joins it to its date."""
+    name, _, day = key.partition("@")
+    if name[:-1].isdecimal():
+        return f"{name} before start by"
+    if name.startswith("step-"):
+        return f"the step {name.removeprefix('step-')} is overdue"
+    return f"{name} of {day}" if name in ("late", "lapsed") else name
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """One history, told in one form."""
@@ -117,15 +121,7 @@ class Words:
 
     def proof(self, row: Evidence) -> str:
         """One row of evidence as a clause."""
-        said = self.form.say(" ".join(word for word in (row.code, row.detail) if word))
-        match row.kind:
-            case EvidenceKind.REFUSED:
-                return f"refused {said}".rstrip()
-            case EvidenceKind.SILENCE:
-                return f"nobody answered {self.form.say(row.detail.replace('@', ' of '))}"
-            case EvidenceKind.ACK | EvidenceKind.ATTESTED | EvidenceKind.REPLY:
-                return f"{self.name(row.person) or 'somebody'} {said or 'answered'}"
-        return f"{LEARNT[row.kind]}{f': {said}' if said else ''}"
+        return said(row, self.history.world.people, self.form.say)
 
     def health(self, health: Health) -> str:
         """A verdict on a route with the one row that explains it."""
@@ -137,11 +133,8 @@ class Words:
     # ------------------------------------------------------------- calls
 
     def stage(self, key: str) -> str:
-        """`7d before start by`, `late of 2026-11-23`: the stage without the sign that joins it to its date."""
-        name, _, day = key.partition("@")
-        if name[:-1].isdecimal():
-            return f"{name} before start by"
-        return self.form.say(f"{name} of {day}" if name in ("late", "lapsed") else name)
+        """A stage as people say it."""
+        return self.form.say(stage(key))
 
     def tries(self, row: NoticeRow) -> Sequence[Attempt]:
         """The attempts at the message that a notice stands in."""

@@ -42,3 +42,25 @@ def owners(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list
     except Exception:  # noqa: BLE001  # the same
         return []
     return sorted(name for name in known if name.startswith(incomplete))
+
+
+def routes(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The names of the routes of the config, likewise."""
+    from keywatch.cli.app import App
+
+    try:
+        known = App(ctx.find_root().params.get("config_path")).config.routes
+    except Exception:  # noqa: BLE001  # the same
+        return []
+    return sorted(name for name in known if name.startswith(incomplete))
+
+
+def rosters(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The references of owners to rosters, likewise."""
+    from keywatch.cli.app import App
+
+    try:
+        known = {owner.roster for owner in App(ctx.find_root().params.get("config_path")).config.owners.values()}
+    except Exception:  # noqa: BLE001  # the same
+        return []
+    return sorted(name for name in known if name and name.startswith(incomplete))

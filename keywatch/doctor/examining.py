@@ -3,28 +3,47 @@
 import socket
 from collections.abc import Iterator
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 
 from keywatch import plugins
 from keywatch.config import build, is_reference
 from keywatch.config.values import OWN
-from keywatch.doctor.people import last_resort, owners, unknown_owners
+from keywatch.doctor.inbox import inbox, inbox_server
+from keywatch.doctor.people import ears, last_resort, owners, unknown_owners
 from keywatch.doctor.secrets import secrets
 from keywatch.doctor.values import Check, Mark, Patient, names
 from keywatch.errors import KeywatchError
 from keywatch.groups import assign_block, lacking
-from keywatch.model import MANUAL, HealthState
+from keywatch.model import MANUAL, EvidenceKind, HealthState, Route
+from keywatch.outlook import SELF_PROOF
 from keywatch.read import instant_of
 from keywatch.report import distance
+from keywatch.routes import because
 
 MAX_AGE = timedelta(hours=26)
 
 
 def examine(patient: Patient, *, offline: bool) -> list[Check]:
     """Look at everything; `offline` leaves out what asks the network."""
-    parts = [_store, _mail, last_resort, owners, unknown_owners, _lacking, _feeds, _orphans, _canary, _routes, secrets]
+    parts = [
+        _store,
+        _mail,
+        _domains,
+        inbox,
+        last_resort,
+        owners,
+        unknown_owners,
+        _lacking,
+        _feeds,
+        _orphans,
+        _canary,
+        ears,
+        _routes,
+        secrets,
+    ]
     found = [check for part in parts for check in part(patient)]
-    return found if offline else [*found, *_mail_server(patient), *_preflight(patient)]
+    return found if offline else [*found, *_mail_server(patient), *inbox_server(patient), *_preflight(patient)]
 
 
 def _mail_server(patient: Patient) -> Iterator[Check]:
@@ -62,6 +81,26 @@ def _mail(patient: Patient) -> Iterator[Check]:
     yield Check(Mark.FINE, f"mail is to leave by {mail.host}:{mail.port} as {mail.sender}")
     for text in (mail.user, mail.password):
         yield from _resolvable("[mail]", text, patient.config.base)
+
+
+def _domains(patient: Patient) -> Iterator[Check]:
+    """Whether the domains that mails go to can be looked up, where that is wanted."""
+    if patient.config.mail is None or not patient.config.mail.dns:
+        return
+    silent = [feed for feed in patient.reader.feeds() if feed.kind == "dns" and feed.next_at and feed.problem]
+    if not _importable("dns"):
+        what = "[mail] dns is on and cannot be done: a domain that takes no mail any more is not noticed"
+        yield Check(Mark.PROBLEM, what, "pip install 'keywatch[dns]'")
+    elif silent:
+        yield Check(Mark.NOTE, f"{len(silent)} domains were not looked up: {silent[0].problem}")
+
+
+def _importable(library: str) -> bool:
+    """Whether an extra is installed; it is not loaded for it."""
+    try:
+        return find_spec(library) is not None
+    except ValueError:  # it was switched off in this process
+        return False
 
 
 def _lacking(patient: Patient) -> Iterator[Check]:
@@ -116,16 +155,33 @@ def _canary(patient: Patient) -> Iterator[Check]:
 def _routes(patient: Patient) -> Iterator[Check]:
     world, unproven = patient.world, []
     for name, route in sorted(world.routes.items()):
+        if name == SELF_PROOF:
+            continue
         health = world.health_of(name)
-        if health.state is HealthState.DEAD:
-            code = f" ({health.because.code} on {health.because.at:%Y-%m-%d})" if health.because else ""
-            yield Check(Mark.PROBLEM, f"route {name} is dead{code}", f"mend it, then `keywatch test {name}`")
+        if health.state in (HealthState.DEAD, HealthState.SUSPECT) or health.partial:
+            yield _sick(route, patient)
         elif health.proven_at is None:
             unproven.append(name)
         yield from _resolvable(f"route {name}", route.url, patient.config.base)
     if unproven:
         what = f"nobody has ever answered through {len(unproven)} routes: {names(unproven)}"
         yield Check(Mark.NOTE, what, "`keywatch test ROUTE` sends a message whose code proves it")
+
+
+def _sick(route: Route, patient: Patient) -> Check:
+    """A route that counts for nothing. Somebody who only did not answer is asked again, so that is a note."""
+    health, name = patient.world.health_of(route.name), route.name
+    hint = f"mend it, then `keywatch test {name}`; `keywatch routes {name}` shows what hangs on it"
+    if issued := patient.world.issuers.get(name):
+        hint = f"the issuer of {names(issued)} writes to {route.mail}: change it there; {hint}"
+    if health.state is HealthState.DEAD:
+        code = f" ({health.because.code} on {health.because.at:%Y-%m-%d})" if health.because else ""
+        return Check(Mark.PROBLEM, f"route {name} is dead{code}", hint)
+    if health.partial:
+        return Check(Mark.PROBLEM, f"some who should read route {name} do not exist any more", hint)
+    why = because(health, patient.world.people, patient.config.zone)
+    silent = health.because is not None and health.because.kind is EvidenceKind.SILENCE
+    return Check(Mark.NOTE if silent else Mark.PROBLEM, f"route {name} is suspect ({why})", hint)
 
 
 def _resolvable(where: str, text: str, base: Path) -> Iterator[Check]:

@@ -1,8 +1,8 @@
 """From the dates a source gives to the dates that matter: what is effective, and by when a renewal must start."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from keywatch.dates import Lead, Step, Unit, lead, start_of
 from keywatch.errors import DateError
@@ -52,23 +52,63 @@ class Dates:
     """The default lead time stands in."""
     too_long: bool
     """The lead time said is half the lifetime or more; a third of the lifetime is used."""
+    left: tuple[Step, ...]
+    """The steps that are still to go; only they are counted back."""
+
+    @property
+    def done(self) -> tuple[str, ...]:
+        """The names of the steps that are done, in the order of the lead time."""
+        return tuple(step.name for step in self.lead.steps if step not in self.left)
 
 
 def dates(
-    calendar: Calendar, rules: Rules, expires_at: datetime, lead_text: str, issued: datetime | None = None
+    calendar: Calendar,
+    rules: Rules,
+    expires_at: datetime,
+    lead_text: str,
+    issued: datetime | None = None,
+    done: Collection[str] = (),
 ) -> Dates:
-    """All instants of a credential that expires at `expires_at` and takes `lead_text` to renew ("" = the default)."""
+    """All instants of a credential that expires at `expires_at` and takes `lead_text` to renew ("" = the default).
+
+    `done` names the steps of it that need not be done any more.
+    """
     said = lead(lead_text) if lead_text else rules.default_lead
-    start = start_by(calendar, expires_at, said)
+    left = tuple(step for step in said.steps if step.name not in done)
+    ahead = Lead(left or (replace(said.steps[-1], amount=0),))
+    whole, start = start_by(calendar, expires_at, said), start_by(calendar, expires_at, ahead)
     life = expires_at - issued if issued and issued < expires_at else None
-    too_long = life is not None and expires_at - start >= life / 2
-    exact = said.in_hours or (too_long and life is not None and life < SHORT_LIFE)
+    too_long = life is not None and expires_at - whole >= life / 2
+    exact = ahead.in_hours or (too_long and life is not None and life < SHORT_LIFE)
     if life is not None and too_long:
-        start = expires_at - life / 3
-        start = start if exact else _working_start(calendar, start)
+        third = expires_at - life / 3
+        third = third if exact else _working_start(calendar, third)
+        start = max(start, third) if done else third
     late = start if exact else start_of(local_day(calendar, start) + DAY, calendar.zone)
     last = expires_at - min(24 * HOUR, life / 10) if life else expires_at - 24 * HOUR
-    return Dates(start, min(late, expires_at), expires_at, last, issued, exact, said, not lead_text, too_long)
+    late = min(late, expires_at)
+    return Dates(start, late, expires_at, last, issued, exact, said, not lead_text, too_long, left)
+
+
+def dates_of(credential: Credential, calendar: Calendar, rules: Rules) -> Dates:
+    """All instants of a credential as it stands, with what was done of its renewal. It must have a date."""
+    assert credential.expires_at is not None
+    done = done_steps(credential)
+    return dates(calendar, rules, credential.expires_at, credential.lead, credential.issued, done)
+
+
+def done_steps(credential: Credential) -> tuple[str, ...]:
+    """The steps that somebody did for the renewal of this version; a new version begins with none."""
+    said = credential.overrides
+    if not said.get("done") or said.get("done_version") != credential.version:
+        return ()
+    return tuple(said["done"].split(","))
+
+
+def done_at(credential: Credential) -> datetime | None:
+    """When the last of `done_steps` was recorded."""
+    at = credential.overrides.get("done_at")
+    return datetime.fromisoformat(at).astimezone(UTC) if at and done_steps(credential) else None
 
 
 def start_by(calendar: Calendar, expires_at: datetime, needs: Lead) -> datetime:
@@ -108,9 +148,9 @@ def step_start(calendar: Calendar, edge: datetime, step: Step) -> datetime:
 
 
 def first_step_due(calendar: Calendar, when: Dates) -> datetime:
-    """The instant by which the first step of the renewal must be done; expires at where there is only one step."""
+    """The instant by which the first step still to go must be done; expires at where only one step is."""
     edge = when.expires_at
-    for step in reversed(when.lead.steps[1:]):
+    for step in reversed(when.left[1:]):
         edge = step_start(calendar, edge, step)
     return edge
 
@@ -160,7 +200,7 @@ def dated(credential: Credential, calendar: Calendar, rules: Rules) -> Credentia
     """The credential with every derived instant filled in from its date, lead time and calendar."""
     if credential.expires_at is None:
         return replace(credential, plan_from=None, start_from=None, start_by=None, late_at=None, speaks_from=None)
-    when = dates(calendar, rules, credential.expires_at, credential.lead, credential.issued)
+    when = dates_of(credential, calendar, rules)
     ladder = rules.ladder(credential.env)
     stages = before_stages(calendar, rules, when, ladder.before)
     near = [due for days, due in stages if days <= 7]

@@ -27,7 +27,7 @@ from keywatch.model import (
 from keywatch.policy import acks, audience
 from keywatch.policy.audience import LAST_RESORT, Ear, covered
 from keywatch.policy.calendar import DAY, local_day, open_days_after, put_off
-from keywatch.policy.deadlines import HOUR, dates
+from keywatch.policy.deadlines import HOUR, dates_of, done_at
 from keywatch.policy.stages import Stage, Timeline, current, everything, promise_of, stages
 from keywatch.policy.state import speaks
 
@@ -69,6 +69,12 @@ class Case:
         return held is not None and (self.last_call is None or held.at >= self.last_call.at)
 
     @property
+    def step_apart(self) -> bool:
+        """An overdue step speaks while somebody has the renewal in hand: to those it concerns, not to the rungs."""
+        held = acks.holding(self.episode.acks, self.now)
+        return held is not None and self.stage is not None and self.stage.kind == "step"
+
+    @property
     def ceiling(self) -> int:
         """How far silence alone may climb now."""
         if not self.line.ladder.climbs or self.resting:
@@ -96,8 +102,7 @@ class Case:
 def timeline(credential: Credential, episode: Episode, world: World) -> Timeline:
     """The timeline of one episode. The credential must have a date."""
     owner, rules = world.owner_of(credential), world.rules
-    assert credential.expires_at is not None
-    when = dates(owner.calendar, rules, credential.expires_at, credential.lead, credential.issued)
+    when = dates_of(credential, owner.calendar, rules)
     return Timeline(credential, episode, when, owner.calendar, rules, rules.ladder(credential.env))
 
 
@@ -137,11 +142,8 @@ def _speak(case: Case) -> Decision:
     assert stage is not None
     broken = _broken_promise(case, stage)
     rung, climbed = _rung(case, stage, lapses=broken is not None)
-    reach = audience.starting_rung(case.owner, case.world, case.now, rung)
-    adding = list(audience.audience(case.owner, case.world, case.now, reach, pages=case.urgent))
-    if broken and broken.person in case.world.people:
-        adding = _with_giver(case, adding, broken)
-    adding = _widened(case, [], adding, reach)
+    reach = audience.starting_rung(case.owner, case.world, case.now, 0 if case.step_apart else rung)
+    adding = _widened(case, [], _addressed(case, broken, reach), reach)
     asks = _asks(stage, adding, case)
     return Decision(
         stage=stage.key,
@@ -155,6 +157,39 @@ def _speak(case: Case) -> Decision:
     )
 
 
+def _addressed(case: Case, broken: Ack | None, reach: int) -> list[Planned]:
+    """Whom a new call is for, before cover widens it: its rungs, who broke a promise, who can do an overdue step."""
+    apart = case.step_apart
+    adding = [] if apart else list(audience.audience(case.owner, case.world, case.now, reach, pages=case.urgent))
+    step = _overdue_step(case)
+    giver = broken or (case.episode.acks[-1] if step else None)
+    if giver and giver.person in case.world.people:
+        adding = _with_giver(case, adding, giver)
+    if step:
+        adding += _unused(_deputies(case), {planned.route for planned in adding})
+    return adding
+
+
+def _overdue_step(case: Case) -> Stage | None:
+    """The overdue step that this call speaks of: alone, or with the lapse that it shares its day with."""
+    assert case.stage is not None
+    if case.stage.kind == "step":
+        return case.stage
+    due = [s for s in everything(case.line, case.now) if s.kind == "step" and s.due <= case.now]
+    new = [s for s in due if all(call.stage != s.key for call in case.episode.calls)]
+    return new[0] if new and case.stage.kind == "lapsed" else None
+
+
+def _deputies(case: Case) -> list[Planned]:
+    """Who is asked for an overdue step beside its giver: the deputy, and where none can be told whoever is on duty."""
+    deputy = case.world.people.get(case.credential.details.get("deputy", ""))
+    if deputy and deputy.key != case.episode.acks[-1].person and audience.reachable(deputy, case.world):
+        why = f"named as deputy for {case.credential.name}"
+        routes = audience.routes_of(deputy, case.world)
+        return [Planned(route.name, deputy.key, 0, why, duty=False) for route in routes]
+    return [one for one in audience.joining(case.owner, case.world, case.now, 0, pages=False) if one.duty]
+
+
 def _broken_promise(case: Case, stage: Stage) -> Ack | None:
     """The promise after which escalation resumes with this call, whether it says so or passes the lapse over."""
     said = (stage.key, *_passed_over(case, stage))
@@ -165,7 +200,7 @@ def _broken_promise(case: Case, stage: Stage) -> Ack | None:
 def _rung(case: Case, stage: Stage, *, lapses: bool) -> tuple[int, bool]:
     """The rung of a new call, and whether it includes a climb: max(stage's, climbs, lapses), never falling."""
     reached = [s.rung for s in everything(case.line, case.now) if s.due <= case.now]
-    rung = max([case.episode.rung, stage.rung, *([] if case.resting else reached)])
+    rung = max([case.episode.rung, stage.rung, *([] if case.resting or case.step_apart else reached)])
     if lapses:
         cap = LAST_RESORT if case.urgent and not case.episode.expired_when_seen else 3
         return max(rung, min(case.episode.rung + 1, cap)), True
@@ -186,7 +221,7 @@ def _with_giver(case: Case, adding: list[Planned], broken: Ack) -> list[Planned]
 
 def _asks(stage: Stage, adding: Sequence[Planned], case: Case) -> bool:
     """PLAN only asks where it rests on unproven routes; everything later asks, and so do questions and lapses."""
-    if stage.rung > 0 or case.started or stage.kind in ("adopted", "renewed", "lapsed"):
+    if stage.rung > 0 or case.started or stage.kind in ("adopted", "renewed", "lapsed", "step"):
         return True
     return audience.rests_on_unproven(adding, case.world)
 
@@ -205,7 +240,7 @@ def _passed_over(case: Case, stage: Stage) -> tuple[str, ...]:
 def _silences(case: Case) -> tuple[Evidence, ...]:
     """The last call asked and nobody answered: one silence for each person on duty who accepted it."""
     call = case.last_call
-    if call is None or not call.asks or any(ack.at >= call.at for ack in case.episode.acks):
+    if call is None or not call.asks or any(at >= call.at for at in _answers(case)):
         return ()
     detail = f"{case.credential.name} {call.stage}"
     return tuple(
@@ -213,6 +248,12 @@ def _silences(case: Case) -> tuple[Evidence, ...]:
         for told in call.told
         if told.standing is Standing.ACCEPTED and told.duty and told.rung == 0 and told.person
     )
+
+
+def _answers(case: Case) -> list[datetime]:
+    """When somebody spoke up: promised, or said that a step is done."""
+    done = done_at(case.credential)
+    return [ack.at for ack in case.episode.acks] + ([done] if done else [])
 
 
 # --------------------------------------------------------------------------- a call that is out

@@ -11,11 +11,13 @@ from keywatch.dates import start_of
 from keywatch.model import Ack, Calendar, Credential, Episode, Ladder, Rules
 from keywatch.policy import acks
 from keywatch.policy.calendar import DAY, is_open, local_day, open_days_after, put_off
-from keywatch.policy.deadlines import ADOPTION, HOUR, Dates, before_stages
+from keywatch.policy.deadlines import ADOPTION, HOUR, Dates, before_stages, done_at, first_step_due
 
 EXACTLY = timedelta(microseconds=1)
 DAILY = 14
 """Days after expiry on which it is said daily; weekly from then on."""
+_UNSAID = 10_000
+"""Days before start by that no stage reaches: nothing was said yet."""
 _ORDER = (
     "overdue",
     "before",
@@ -23,6 +25,7 @@ _ORDER = (
     "renewed",
     "moved",
     "adopted",
+    "step",
     "lapsed",
     "last",
     "expired",
@@ -94,6 +97,12 @@ class Timeline:
         earliest = max(nominal, floor or self.floor)
         return earliest if exact else put_off(self.calendar, self.rules.at, earliest, every_day=every_day)
 
+    @property
+    def nearest_said(self) -> int:
+        """How many days before start by the tightest call that was told stood; 0 = at or after it."""
+        said = [call.stage.partition("@")[0] for call in self.episode.calls if call.told]
+        return min((int(kind[:-1]) if kind[:-1].isdecimal() else 0 for kind in said), default=_UNSAID)
+
     def lapse_at(self, ack: Ack) -> datetime:
         """When it is said that a promise was not kept."""
         return self.later(ack.ends_at, every_day=ack.ends_at >= self.when.expires_at, floor=ack.ends_at)
@@ -109,6 +118,7 @@ def stages(line: Timeline, now: datetime) -> list[Stage]:
 def everything(line: Timeline, now: datetime) -> list[Stage]:
     """`stages`, and those whose day belongs to a lapse: nobody is told of them, and their rung is reached."""
     found = [*_before(line), *_late(line, now), *_questions(line), *_end(line, now), *_lapsed(line, now)]
+    found += _overdue_step(line)
     return sorted(found, key=lambda stage: stage.urgency)
 
 
@@ -119,8 +129,13 @@ def current(line: Timeline, now: datetime) -> Stage | None:
 
 
 def may_speak(line: Timeline, stage: Stage, now: datetime) -> bool:
-    """What is in hand is silent but for the end; an unconfirmed renewal is one question until the last 24 h."""
+    """What is in hand is silent but for the end and an overdue step.
+
+    An unconfirmed renewal is one question until the last 24 h.
+    """
     urgent = stage.kind == "last" or stage.after_expiry
+    if stage.kind == "step":
+        return not line.credential.unconfirmed
     if acks.holding(line.episode.acks, now) or _waits_for_lapse(line, stage, now):
         return urgent
     if line.credential.unconfirmed:
@@ -132,7 +147,10 @@ def _waits_for_lapse(line: Timeline, stage: Stage, now: datetime) -> bool:
     """What came due while it was in hand is said with the lapse, and not on the free day on which the promise ended."""
     if stage.kind not in ("overdue", "before", "late", "adopted"):
         return False
-    broken = [ack for ack in _broken(line, now) if ack.at <= stage.due < ack.ends_at]
+    if acks.holding(line.episode.acks, stage.due) is None:
+        return False
+    # It may have been another promise that held then: one that was extended or changed hands before its end.
+    broken = [ack for ack in _broken(line, now) if stage.due < ack.ends_at]
     return any(now < line.lapse_at(ack) for ack in broken)
 
 
@@ -142,8 +160,14 @@ def _before(line: Timeline) -> Iterator[Stage]:
             continue
         key = f"{days}d@{line.day(line.when.start_by - days * DAY)}"
         said = due if due >= line.floor else line.later(due, exact=line.when.exact)
-        if said < line.ordinary_until:
+        if said < line.ordinary_until and not _known(line, days, said):
             yield Stage(key, said, _rung_before(days), "before")
+
+
+def _known(line: Timeline, days: int, said: datetime) -> bool:
+    """A stage that had passed when a step was done is no news where something as near was said before."""
+    done = done_at(line.credential)
+    return done is not None and said <= done and line.nearest_said <= days
 
 
 def _rung_before(days: int) -> int:
@@ -222,6 +246,18 @@ def _broken(line: Timeline, now: datetime) -> list[Ack]:
     """Promises that were not kept. One that fell because the deadline came nearer is no broken promise."""
     ended = acks.lapsed(line.episode.acks, now)
     return [ack for ack in ended if not (ack.void_at and ack.void_at == line.episode.moved_at)]
+
+
+def _overdue_step(line: Timeline) -> Iterator[Stage]:
+    """The step that is to be done first, from the end of its day, where somebody had promised the renewal before."""
+    left = line.when.left
+    if len(left) < 2 or not line.ladder.late:
+        return
+    # The day itself is still good: a promise may reach to its end.
+    over = acks.end_of(line.calendar, local_day(line.calendar, first_step_due(line.calendar, line.when)))
+    due = line.later(over)
+    if due < line.ordinary_until and any(ack.at < over for ack in line.episode.acks):
+        yield Stage(f"step-{left[0].name}@{line.day(over - EXACTLY)}", due, 0, "step")
 
 
 def promise_of(line: Timeline, stage: Stage, now: datetime) -> Ack | None:

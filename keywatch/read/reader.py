@@ -154,7 +154,8 @@ class Reader(Credentials, Episodes):
             "FROM message m WHERE m.id IN (SELECT max(id) FROM message WHERE kind = ? GROUP BY route)",
             [kind.value],
         )
-        return {row["route"]: Asked(message_of(row), instant_of(row["accepted_at"])) for row in rows}
+        accepted = {row["route"]: instant_of(row.pop("accepted_at")) for row in rows}
+        return {row["route"]: Asked(message_of(row), accepted[row["route"]]) for row in rows}
 
     def items(self, message_id: int, now: datetime, *, superseded: bool = False) -> list[Item]:
         """The live notices of a message, in the order in which they joined it.

@@ -36,5 +36,5 @@ def letter(facts: Letter) -> Rendered:
 def plain(facts: Letter) -> Rendered:
     """The built-in text that stands in when the template of a message fails: nothing in it can fail."""
     lines = [f"{one.name}: {one.state}, {one.expires}" for one in facts.entries]
-    take = f"Take it: {facts.take}" if facts.take else ""
+    take = f"Take it: {facts.take}{', or just reply: yes' if facts.replies else ''}" if facts.take else ""
     return Rendered(subject(facts), "\n".join([facts.greeting, take, *lines, "", "keywatch list", ""]))

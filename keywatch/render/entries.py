@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from keywatch.dates import last_good_day
 from keywatch.model import Calendar, Credential, HealthState, Owner, Standing, State, Told, World
 from keywatch.policy.calendar import local_day, working_days_between
-from keywatch.policy.deadlines import Dates, dates
+from keywatch.policy.deadlines import Dates, dates_of, first_step_due
 from keywatch.policy.plan import next_step
 from keywatch.policy.state import ORDER, state
 from keywatch.read import Item
@@ -55,6 +55,8 @@ class Letter:
     """The command that takes it; "" where nothing asks."""
     entries: tuple[Entry, ...]
     footer: str = ""
+    replies: bool = False
+    """Answers by mail are read: a plain "yes" takes it too."""
 
 
 def subject(letter: Letter) -> str:
@@ -70,7 +72,7 @@ def entry(item: Item, calls_told: Sequence[Told], world: World, now: datetime) -
     word = state(credential, now)
     if credential.expires_at is None:
         return Entry(credential.name, _where(credential), word, f"{word}: {credential.name}", "", "", item.why)
-    when = dates(owner.calendar, world.rules, credential.expires_at, credential.lead, credential.issued)
+    when = dates_of(credential, owner.calendar, world.rules)
     get = credential.details.get
     return Entry(
         name=credential.name,
@@ -107,6 +109,8 @@ def todo(item: Item, calendar: Calendar, when: Dates, word: State, now: datetime
         return f"EXPIRED: {credential.name}, {impact}" if impact else f"EXPIRED: {what}"
     if kind == "lapsed" or item.episode.rung > item.rung > 0 or (item.rung > 2):
         return f"Nobody has it: {what}, {until}"
+    if kind.startswith("step-"):
+        return f"Overdue: {kind.removeprefix('step-')} of {what}, {until}"
     if kind == "moved":
         return f"Sooner than planned: {what}, {until}"
     if kind == "renewed":
@@ -146,15 +150,28 @@ def _distance(seconds: float) -> str:
 
 def needs(when: Dates, calendar: Calendar, now: datetime) -> str:
     """What the renewal takes, what is left, and when it must start."""
-    steps = [f"{s.name} {_count(s.amount, s.unit.value)}".strip() for s in when.lead.steps]
-    assumed = " (assumed: nobody said)" if when.assumed else ""
+    takes = _takes(when, calendar, now)
     left = working_days_between(calendar, local_day(calendar, now), local_day(calendar, when.expires_at))
     day = f"{when.start_by.astimezone(calendar.zone):%a %-d %b}"
     start = f"start by {day}" if now < when.late_at else f"it should have started by {day}"
     if now >= when.expires_at:
-        return f"Renewal takes {', '.join(steps)}{assumed}."
+        return f"{takes}."
     days = f"{left} working day{'s' * (left != 1)} left" if left else "no whole working day left"
-    return f"Renewal takes {', '.join(steps)}{assumed}; {days}; {start}."
+    return f"{takes}; {days}; {start}." if when.left else f"{takes}; {days}."
+
+
+def _takes(when: Dates, calendar: Calendar, now: datetime) -> str:
+    """The steps of the renewal: what is done and what is left of them, and whether the next one is overdue."""
+    steps = [f"{s.name} {_count(s.amount, s.unit.value)}".strip() for s in when.left]
+    assumed = " (assumed: nobody said)" if when.assumed else ""
+    said = f"Renewal takes {', '.join(steps)}{assumed}"
+    if when.done:
+        ahead = f"still to go: {', '.join(steps)}{assumed}" if steps else "only the new version is still to come"
+        said = f"Done for its renewal: {', '.join(when.done)}; {ahead}"
+    due = local_day(calendar, first_step_due(calendar, when))
+    if len(when.left) > 1 and due < local_day(calendar, now) and now < when.expires_at:
+        said += f"; {when.left[0].name} was due by {due:%a %-d %b}"
+    return said
 
 
 def _count(amount: int, unit: str) -> str:

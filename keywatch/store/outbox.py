@@ -114,6 +114,16 @@ class Outbox(Mint):
             self.drop_passed(now, message_id)
             self._look_again(message_id, now)
 
+    def came_back(self, message_id: int, now: datetime) -> None:
+        """An accepted message bounced: its acceptance counts no more, whoever is to blame; the rules look again."""
+        accepted = (MESSAGE.c.id == message_id) & (MESSAGE.c.state == MessageState.ACCEPTED)
+        undone = update(MESSAGE).where(accepted).values(state=MessageState.REFUSED, accepted_at=None)
+        if self.connection.execute(undone.returning(MESSAGE.c.id)).first() is not None:
+            spoken_of = select(NOTICE.c.episode_id).where(NOTICE.c.message_id == message_id)
+            judged = EPISODE.c.id.in_(spoken_of) & EPISODE.c.ended_at.is_(None)
+            self.connection.execute(update(EPISODE).where(judged).values(covered=""))
+            self._look_again(message_id, now)
+
     def abandon(self, message_id: int, n: int, owner: str, now: datetime) -> None:
         """Drop a claimed message that is not owed any more, or whose route is gone; the rules look again."""
         self.take_turns()

@@ -49,6 +49,15 @@ def dead_alias(house: House) -> None:
             tx.add_evidence(Evidence(NOW - ago * DAY, route, kind, source, code), hashed)
 
 
+def last_resort_answered(house: House) -> None:
+    """Li by mail and Bo on the pager showed yesterday that they hear."""
+    config = house.config
+    with house.store as store, store.write() as tx:
+        for name in config.last_resort:
+            hashed = outlook.address_hash(tx.read.meta("key"), config.routes[name], config.base)
+            tx.add_evidence(Evidence(NOW - DAY, name, EvidenceKind.ACK, "ack", "", ""), hashed)
+
+
 def rendered(house: House) -> None:
     """The rosters were read, as a check does it."""
     config = house.config
@@ -217,10 +226,11 @@ def test_who_shows_rungs_routes_and_the_row_that_explains(full: House) -> None:
     dead_alias(full)
     out = full.run("who", "payments").out
     assert "payments at Sat 21 Nov 2026 10:00 Europe/Madrid: Ana Ruiz" in out
+    assert "✗ a route of payments, by payments-alias, dead (refused 550 5.1.1, 14 Nov 2026); not sent to" in out
     assert (
-        "✗ a route of payments, by payments-alias, dead (refused 550 5.1.1 on 14 Nov 2026 by smtp); not sent to" in out
+        "→ Ana Ruiz: on call for payments until Mon 23 Nov 09:00, by ana:mail, proven (somebody answered, 20 Nov 2026)"
+        in out
     )
-    assert "→ Ana Ruiz: on call for payments until Mon 23 Nov 09:00, by ana:mail, proven (ack on 20 Nov 2026" in out
     rungs = full.run("who", "payments", "-o", "json").json["rungs"]
     assert [[one["route"] for one in rung["routes"]] for rung in rungs] == [
         ["payments-alias", "ana:mail"],
@@ -280,8 +290,9 @@ def test_why_tells_the_story(full: House) -> None:
     rendered(full)
     call(full, "paygate-api")
     said = full.run("why", "paygate-api")
-    assert "late@2026-11-21: Ana Ruiz by ana:mail, rung 0, on call for payments: not sent yet" in said.out
-    assert "everybody by payments-alias" in said.out
+    assert "  2026-11-21 10:00 late of 2026-11-21, asks for an answer\n" in said.out
+    assert "    … Ana Ruiz by ana:mail (unproven), on call for payments: not sent yet\n" in said.out
+    assert "    … payments-alias (unproven), a route of payments: not sent yet\n" in said.out
     assert said.out.splitlines()[-1].startswith("next: ")
     made = full.run("why", "paygate-api", "-o", "json").json
     (only,) = made["episode"]["calls"]
@@ -295,8 +306,8 @@ def test_why_tells_the_story(full: House) -> None:
         ("undated", "nobody gave it a date"),
         ("old", "it was retired on 2026-11-21 10:00 by mia"),
         ("sftp", "Ana Ruiz has it in hand"),
-        ("dead", "is due: the next `keywatch check` says it"),
-        ("calm", "the first message (bo, li)"),
+        ("dead", "the first message (expired+2d): the next `keywatch check` says it"),
+        ("calm", "next: Fri 3 Sep 2027 09:00: the first message (7d before start by): bo, li, mia"),
     ],
 )
 def test_why_says_why_it_is_silent(full: House, name: str, sentence: str) -> None:
@@ -319,12 +330,16 @@ def problems(house: House, *args: str, **env: str) -> list[str]:
     return [one["what"] for one in said["checks"] if one["mark"] == "problem"]
 
 
-def test_doctor_is_green_where_all_is_well(house: House) -> None:
-    """Somebody on call, two people by two transports, a run, every secret there."""
+def test_doctor_is_green_where_all_is_well(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody on call, two proven people by two proven transports, a run, every secret there."""
     house.put("a", 300, owner="payments", env="production")
     house.ran()
     rendered(house)
     env = {"OPS_PHONE_URL": "json://example.com"}
+    monkeypatch.setenv("OPS_PHONE_URL", env["OPS_PHONE_URL"])
+    (unproven,) = problems(house, "--offline", **env)
+    assert "0 of 2 proven people" in unproven
+    last_resort_answered(house)
     with SmtpServer({}) as server:
         toml = house.folder / "keywatch.toml"
         toml.write_text(toml.read_text(encoding="utf-8").replace(":2525", f":{server.port}"), encoding="utf-8")
@@ -359,7 +374,7 @@ def test_doctor_sees_gaps_in_the_rota(full: House) -> None:
     rendered(full)
     said = "\n".join(problems(full))
     assert "nobody who can be reached is on call 2026-11-23 09:00 to 2026-11-30 09:00" in said
-    assert "the last resort has 1 people" in said
+    assert "the last resort has 0 of 2 proven people" in said
 
 
 def test_doctor_groups_what_has_no_labels_and_writes_the_rule(house: House) -> None:

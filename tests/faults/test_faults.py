@@ -58,7 +58,9 @@ def test_a_fault_is_named_and_survived(fault: Fault, folder: Path) -> None:
         fault.next.holds(bench)
         assert bench.copies <= fault.copies
         assert bench.story.ask("PRAGMA integrity_check") == [("ok",)]
-        assert bench.story.ask("SELECT count(*) FROM message WHERE state IN ('pending', 'leased') AND kind = 'notice'") == [(0,)]
+        assert bench.story.ask(
+            "SELECT count(*) FROM message WHERE state IN ('pending', 'leased') AND kind = 'notice'"
+        ) == [(0,)]
         heard = bench.heard
         bench.story.now += bench.wait
         assert bench.check().code == fault.after
