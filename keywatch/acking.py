@@ -29,7 +29,7 @@ from keywatch.model import (
 )
 from keywatch.policy import acks, audience
 from keywatch.policy.calendar import DAY, local_day
-from keywatch.policy.plan import timeline
+from keywatch.policy.case import timeline
 from keywatch.policy.stages import Timeline
 from keywatch.read import Item
 from keywatch.render.entries import name_of
@@ -229,8 +229,8 @@ def _take(
         day = acks.default_day(line.calendar, line.when, kind, now, row.start_from, _adopted(line))
     end = acks.end_of(line.calendar, day)
     held, note = acks.holding(episode.acks, now), clean(promise.note)
-    if held and held.person == giver.key and promise.until is None and held.until > end:
-        # An answer without a date takes back nothing that the same person promised for longer.
+    if held and promise.until is None and held.until > end:
+        # An answer without a date takes back nothing that was promised for longer, by whomever.
         kind, end, day = held.kind, held.until, local_day(line.calendar, held.until) - DAY
         note = note or held.note
     if held is None or (held.person, held.kind, held.until, held.note) != (giver.key, kind, end, note):

@@ -97,7 +97,7 @@ def check(
             report.news += intake.take(tx, config, outlook.world(config, tx.read, report.now), post, report.now)
         world = _reconcile(tx, config, due, scans, answers, report.now)
         if dry_run:
-            world = _quiet_times(tx, config, report.now)
+            world = _quiet_times(tx, config, outlook.world(config, tx.read, report.now), report.now)
             report.planned = plan(tx, config, world, report.now)
             report.foreseen = foreseen(tx, world, report.now)
             report.feeds, report.world, report.next_look = _feeds(config, tx.read), world, tx.read.next_look()
@@ -304,14 +304,14 @@ def _until_quiet(
 
     What is asked and said besides the ladder comes last: by then it is known which routes refused.
     """
-    busy = True
+    busy = False
     while True:
         now = clock()
         with store.write(plan=True) as tx:
             world = outlook.world(config, tx.read, now)
             planned = plan(tx, config, world, now)
             if quiet := not busy and not any(decision.notices for _, decision in planned):
-                world = _quiet_times(tx, config, now)
+                world = _quiet_times(tx, config, world, now)
                 planned += plan(tx, config, world, now)
         sys.audit("keywatch.run.planned", len(planned))
         sent = dispatcher.run(world)
@@ -323,10 +323,15 @@ def _until_quiet(
         busy = bool(sent)
 
 
-def _quiet_times(tx: Tx, config: Config, now: datetime) -> World:
-    """What is asked and said besides the ladder: does somebody read here, what is wrong, what was promised."""
-    asked = questions.keep(tx, config, outlook.world(config, tx.read, now), now)
-    world = outlook.world(config, tx.read, now)  # what nobody answered makes a route suspect
+def _quiet_times(tx: Tx, config: Config, world: World, now: datetime) -> World:
+    """What is asked and said besides the ladder: does somebody read here, what is wrong, what was promised.
+
+    Returns the world as it is after that: what nobody answered makes a route suspect.
+    """
+    known = tx.read.meta("reach_at")
+    asked = questions.keep(tx, config, world, now)
+    if tx.read.meta("reach_at") != known:  # there is new evidence
+        world = outlook.world(config, tx.read, now)
     nexts = [asked, troubles.keep(tx, config, world, now), reminders.keep(tx, config, world, now)]
     tx.set_meta("reach_at", text_of(min((at for at in nexts if at), default=NEVER)))
     return world

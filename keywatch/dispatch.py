@@ -179,7 +179,8 @@ class Dispatcher:
             self._note(tx, one.route, row)
             tx.reopen(one.message_id, now + FIRST, now)
         self._broken.add(transport)
-        tx.add_event(Event(now, "transport", "", "keywatch", f"{words} ({transport}): it is to blame, not they"))
+        words = f"{words} ({transport}): it is to blame, not they"
+        tx.add_event(Event(now, "transport", "transport", "keywatch", words))
 
     @staticmethod
     def _is_refusal(verdict: Verdict) -> bool:

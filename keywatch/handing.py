@@ -13,7 +13,7 @@ from keywatch.errors import KeywatchError
 from keywatch.model import Ack, AckKind, Credential, Person, World
 from keywatch.policy import acks, audience
 from keywatch.policy.calendar import local_day
-from keywatch.policy.plan import timeline
+from keywatch.policy.case import timeline
 from keywatch.policy.stages import Timeline
 from keywatch.register import Speaker
 from keywatch.reminders import READ, remind, renewed

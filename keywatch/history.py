@@ -26,8 +26,8 @@ from keywatch.model import (
     World,
 )
 from keywatch.policy.audience import Ear, covered
+from keywatch.policy.case import SHORTEST_CLIMB, timeline
 from keywatch.policy.health import health
-from keywatch.policy.plan import SHORTEST_CLIMB, timeline
 from keywatch.policy.stages import everything
 from keywatch.policy.state import speaks
 from keywatch.read import Attempt, Ended, NoticeRow, Reader
@@ -265,7 +265,7 @@ def read(credential: Credential, reader: Reader, world: World, now: datetime) ->
     rows = [row for chapter in told for row in chapter.told]
     routes = dict.fromkeys([*(row.told.route for row in rows), *world.owner_of(credential).routes])
     key = f"{credential.source}:{credential.ref}"
-    trouble = reader.events(f"source:{credential.source}", kinds={"source"}, since=credential.first_seen)
+    trouble = _troubles(credential, [*routes], reader, world)
     testimony = reader.testimony(routes)
     return History(
         credential=credential,
@@ -279,6 +279,14 @@ def read(credential: Credential, reader: Reader, world: World, now: datetime) ->
         sent_to=reader.sent_to(routes),
         judged=_judged(credential.name, told, [row for known in testimony.values() for _, row in known], now),
     )
+
+
+def _troubles(credential: Credential, routes: Sequence[str], reader: Reader, world: World) -> list[Event]:
+    """What kept keywatch from seeing it or from reaching its people: of its source, its routes and its roster."""
+    subjects = [f"source:{credential.source}", *(f"route:{name}" for name in routes), "inbox", "transport"]
+    subjects += [f"roster:{world.owner_of(credential).roster}"] if world.owner_of(credential).roster else []
+    kinds = {"source", "trouble", "recovered", "transport"}
+    return [event for one in subjects for event in reader.events(one, kinds=kinds, since=credential.first_seen)]
 
 
 def _judged(

@@ -14,8 +14,8 @@ from keywatch.model import MANUAL, Ack, AckKind, Credential, Duty, Event, Messag
 from keywatch.policy import acks
 from keywatch.policy.audience import on_call_of, on_duty, routes_of
 from keywatch.policy.calendar import put_off
+from keywatch.policy.case import timeline
 from keywatch.policy.deadlines import dates_of, first_step_due
-from keywatch.policy.plan import timeline
 from keywatch.policy.stages import Timeline
 from keywatch.policy.state import state, worst_first
 from keywatch.render.entries import expiry, name_of, needs
@@ -41,8 +41,7 @@ READ = f"`keywatch ack {CODE}` says that you have read this. It promises nothing
 
 def keep(tx: Tx, config: Config, world: World, now: datetime) -> datetime | None:
     """Say what is due. Returns when something will be due."""
-    rows = tx.read.credentials(now)
-    nexts = [*_promises(tx, config, world, rows, now), *_duties(tx, config, world, rows, now)]
+    nexts = [*_promises(tx, config, world, tx.read.held(now), now), *_duties(tx, config, world, now)]
     return min((at for at in nexts if at > now), default=None)
 
 
@@ -68,9 +67,9 @@ class Half:
     due: datetime
 
 
-def _promises(tx: Tx, config: Config, world: World, rows: Iterable[Credential], now: datetime) -> Iterable[datetime]:
+def _promises(tx: Tx, config: Config, world: World, held: Sequence[Credential], now: datetime) -> Iterable[datetime]:
     """Remind the givers of promises of which half has passed, each in one message; when the others are due."""
-    halves = _halves(tx, world, [row for row in rows if row.in_hand], now)
+    halves = _halves(tx, world, held, now)
     said = _said(tx, halves)
     fresh = [half for half in halves if str(half.ack.id) not in said]
     due: dict[str, list[Half]] = {}
@@ -153,7 +152,7 @@ def _day(moment: datetime, line: Timeline) -> str:
 # --------------------------------------------------------------------------- a duty that begins
 
 
-def _duties(tx: Tx, config: Config, world: World, rows: Sequence[Credential], now: datetime) -> list[datetime]:
+def _duties(tx: Tx, config: Config, world: World, now: datetime) -> list[datetime]:
     """Tell whoever is new on call what they inherit; when the next one begins or is to be told."""
     before = tx.read.meta(ON_DUTY)
     known = json.loads(before or "{}")
@@ -169,6 +168,7 @@ def _duties(tx: Tx, config: Config, world: World, rows: Sequence[Credential], no
             if due <= now:
                 known[owner.name]["owed"].pop(duty.person.key)
                 told.setdefault(duty.person.key, []).append((owner, duty))
+    rows = tx.read.credentials(now) if told else []
     for mine in told.values():
         _hand_on(tx, config, world, mine, rows, now)
     if (after := json.dumps(known, sort_keys=True)) != before:

@@ -1,8 +1,8 @@
 """What keeps keywatch from reaching people or from knowing: dead routes, sources and rosters that do not answer.
 
 Each is the subject of an episode of its own. It is said once when it begins, to the people of every owner it concerns,
-with every credential that hangs on it, in one message; a week later again and one rung wider; and it ends when it is
-mended or gone from the config.
+with every credential that hangs on it, in one message; a week later again and one rung wider, and once everybody has
+heard of it every four weeks; and it ends when it is mended or gone from the config.
 """
 
 import hashlib
@@ -38,6 +38,8 @@ from keywatch.wording import domain
 
 AGAIN = timedelta(days=7) - timedelta(hours=1)
 """A daily run is never late by the seconds that the one a week ago took."""
+LATER = timedelta(days=28) - timedelta(hours=1)
+"""Once everybody has heard of it; the digest shows it each week."""
 WIDEST = 3
 """Members, head and fallback: a trouble wakes nobody."""
 PATIENCE = timedelta(hours=24)
@@ -73,9 +75,8 @@ def keep(tx: Tx, config: Config, world: World, now: datetime) -> datetime | None
             _end(tx, row, world, config, now)
     rungs = [(one, _turn(tx, one, open_ones.get(one.subject), now)) for one in found.values()]
     _tell(tx, config, world, [(one, rung) for one, rung in rungs if rung is not None], now)
-    told = {row.subject: row.told_at for row in tx.read.subjects().values()}
-    nexts = [at + AGAIN for at in told.values() if at]
-    nexts += [row.opened_at + PATIENCE for row in tx.read.subjects().values() if row.told_at is None]
+    rows = tx.read.subjects().values()
+    nexts = [_again_at(row.told_at, row.rung) if row.told_at else row.opened_at + PATIENCE for row in rows]
     return min((at for at in nexts if at > now), default=None)
 
 
@@ -85,13 +86,17 @@ def _turn(tx: Tx, trouble: Trouble, row: Subject | None, now: datetime) -> int |
     if now - row.opened_at < trouble.after:
         return None
     known = row.told_at is not None and row.cause == trouble.cause
-    if known and row.told_at and now - row.told_at < AGAIN:
+    if known and row.told_at and now < _again_at(row.told_at, row.rung):
         return None
     rung = min(row.rung + 1, WIDEST) if known else row.rung
     tx.change_episode(row.id, rung=rung, told_at=now, version=trouble.cause)
     if not known:
         tx.add_event(Event(now, "trouble", trouble.subject, "keywatch", trouble.what))
     return rung
+
+
+def _again_at(told_at: datetime, rung: int) -> datetime:
+    return told_at + (AGAIN if rung < WIDEST else LATER)
 
 
 def _end(tx: Tx, row: Subject, world: World, config: Config, now: datetime) -> None:
@@ -258,6 +263,8 @@ def _tell(tx: Tx, config: Config, world: World, said: Sequence[tuple[Trouble, in
             owner = world.owners[name]
             due = now if trouble.at_once else put_off(owner.calendar, world.rules.at, now)
             for one in reached(owner, world, now, rung):
+                if trouble.subject == f"route:{one.route}":
+                    continue  # whoever reads it does not need to hear of it, and nobody else does there
                 mine = messages.setdefault((one.route, one.person, due), [])
                 if trouble not in mine:
                     mine.append(trouble)

@@ -125,7 +125,8 @@ def _greeting(route: Route, items: Sequence[Item], world: World) -> str:
     person = world.people.get(route.person)
     if route.shared or person is None:
         return f"To whoever reads {route.name}: {count[0].lower()}{count[1:]}"
-    return f"{person.name}, you are {items[0].why}. {count}"
+    why = items[0].why  # a role, or a clause of its own: "you promised it until 9 Dec"
+    return f"{person.name}, {why if why.startswith('you ') else f'you are {why}'}. {count}"
 
 
 def _take(message: Message, route: Route) -> str:

@@ -16,8 +16,7 @@ from keywatch.forecast import Next, next_message
 from keywatch.labels import label
 from keywatch.model import LABELS, Basis, Credential, World
 from keywatch.outlook import world
-from keywatch.policy.deadlines import Dates
-from keywatch.policy.deadlines import dates as dates_of
+from keywatch.policy.deadlines import Dates, dates_of
 from keywatch.policy.state import state
 from keywatch.register import Said, Speaker
 from keywatch.report import shown
@@ -119,7 +118,7 @@ def _lines(row: Credential, seen: World, zone: ZoneInfo, ahead: Next | None, now
     if row.expires_at is None:
         return ["never expires" if row.never else "no date: it is listed and stands in the digest, and nobody is told"]
     owner = seen.owner_of(row)
-    when = dates_of(owner.calendar, seen.rules, row.expires_at, row.lead, row.issued)
+    when = dates_of(row, owner.calendar, seen.rules)
     lines = [expiry(row.expires_at, zone), start(when, owner.calendar.zone, now)]
     if ahead:
         lines.append(message(ahead, owner.calendar.zone, now))

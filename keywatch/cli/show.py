@@ -11,6 +11,7 @@ from keywatch.cli.completion import names
 from keywatch.cli.looks import zone_of
 from keywatch.model import LABELS, Credential, Event
 from keywatch.policy.audience import on_duty
+from keywatch.policy.deadlines import dates_of
 
 EVENTS = 10
 
@@ -49,6 +50,7 @@ def _what(app: App, row: Credential, now: datetime, zone: ZoneInfo) -> list[tupl
         ("dates", "; ".join(seen) if len(seen) > 1 else ""),
         ("start by", report.in_zone(row.start_by, zone)),
         ("lead time", report.lead_of(row, app.config.rules)),
+        ("steps", _steps(app, row)),
         ("in hand", f"{hand.person} until {report.promised_day(hand.until, zone)}" if hand else ""),
         ("problem", row.problem if row.basis else ""),
         ("issued", report.in_zone(row.issued, zone)),
@@ -58,6 +60,18 @@ def _what(app: App, row: Credential, now: datetime, zone: ZoneInfo) -> list[tupl
         ("service", row.service),
         ("owner", row.owner or f"nobody: {app.config.keeper} is told"),
     ]
+
+
+def _steps(app: App, row: Credential) -> str:
+    """What is done of a renewal in steps, and what is left."""
+    if row.expires_at is None:
+        return ""
+    owner = app.config.owners.get(row.owner) or app.config.owners[app.config.keeper]
+    when = dates_of(row, owner.calendar, app.config.rules)
+    if len(when.lead.steps) < 2:
+        return ""
+    left = ", ".join(f"{one.name} {one}".strip() for one in when.left)
+    return f"done: {', '.join(when.done) or 'nothing yet'}; still to go: {left or 'only the new version'}"
 
 
 def _timeline(events: list[Event], zone: ZoneInfo) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from keywatch.model import Credential, Episode, World
-from keywatch.policy.plan import timeline
+from keywatch.policy.case import timeline
 from keywatch.policy.stages import stages
 
 FIRST = timedelta(minutes=10)

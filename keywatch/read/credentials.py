@@ -69,6 +69,10 @@ class Credentials(Queries):
         """Credentials of which a rule could speak by now."""
         return self._credentials(now, f"c.next_at <= ? AND {_LIVE}", [now])
 
+    def held(self, now: datetime) -> list[Credential]:
+        """Credentials that somebody promised to see to, and whose promise holds."""
+        return self._credentials(now, f"h.id IS NOT NULL AND {_LIVE}", [])
+
     def _credentials(self, now: datetime, condition: str, values: Sequence[Any]) -> list[Credential]:
         rows = self.rows(_WHAT, f"{_FROM}{condition} ORDER BY c.name, c.id", [now, now, now, *values])
         return [credential_of(row) for row in rows]

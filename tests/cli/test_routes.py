@@ -132,7 +132,7 @@ def test_routes_of_issuers_and_of_nobody(house: House) -> None:
     house.run("add", "cert", "--expires", "2027-11-21", "--issuer-writes-to", "certs@example.com")
     found = entries(house)
     mine = found["issuer:certs@example.com"]
-    assert (mine["kind"], mine["credentials"], mine["owners"]) == ("issuer", ["cert"], [])
+    assert (mine["kind"], mine["credentials"], mine["owners"]) == ("issuer", ["cert"], ["platform"])
     assert not [name for name in found if name.startswith("inbox:")]
     assert "the issuer of cert writes there" in house.run("routes", "issuer:certs@example.com").out
 

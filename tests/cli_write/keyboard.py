@@ -24,6 +24,8 @@ staging = ["stage"]
 [mail]
 from = "keywatch@example.com"
 smtp = "smtp://127.0.0.1:25"
+[policy]
+questions = false
 [people.ana]
 name = "Ana Ruiz"
 mail = "ana@example.com"

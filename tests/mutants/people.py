@@ -2,6 +2,7 @@
 
 from tests.mutants.mutant import Mutant
 
+CASE = "keywatch/policy/case.py"
 PLAN, AUDIENCE, HEALTH = "keywatch/policy/plan.py", "keywatch/policy/audience.py", "keywatch/policy/health.py"
 T_PLAN = ("policy/test_plan.py",)
 T_COVER = ("policy/test_cover.py",)
@@ -132,8 +133,8 @@ WHOM = (
         "proof-for-ever",
         "A proof holds for its window.",
         HEALTH,
-        "if proof and now - proof.at <= window:",
-        "if proof:",
+        "proven = proof is not None and now - proof.at <= window",
+        "proven = proof is not None",
         T_HEALTH,
     ),
     Mutant(
@@ -198,7 +199,7 @@ ESCALATION = (
     Mutant(
         "last-resort-too-early",
         "Silence reaches the last resort only in the last 24 hours.",
-        PLAN,
+        CASE,
         "return 3 if late and not self.credential.unconfirmed else",
         "return LAST_RESORT if late and not self.credential.unconfirmed else",
         T_PLAN,
@@ -231,7 +232,7 @@ ESCALATION = (
         "bounced-call-stays-covered",
         "What had accepted and is dead since then does not cover any more.",
         PLAN,
-        "return bool(dead) and not covered",
+        "return lost and not covered",
         "return False and not covered",
         (*T_COVER, *T_PLAN),
     ),
@@ -262,7 +263,7 @@ ESCALATION = (
     Mutant(
         "stage-restarts-the-clock",
         "The clock of silence starts at the first asking call and not with a later stage.",
-        PLAN,
+        CASE,
         "max(episode.told_at, after[-1].at)",
         "max(episode.told_at, after[0].at)",
         T_PLAN,
@@ -270,7 +271,7 @@ ESCALATION = (
     Mutant(
         "adoption-climbs",
         "An adoption asks and does not climb.",
-        PLAN,
+        CASE,
         "return self.episode.expired_when_seen or not self.urgent",
         "return False",
         T_PLAN,

@@ -8,7 +8,8 @@ import pytest
 from keywatch import acking
 from keywatch.model import AckKind, Episode
 from keywatch.policy.acks import end_of, latest_day
-from keywatch.policy.plan import decide, timeline
+from keywatch.policy.case import timeline
+from keywatch.policy.plan import decide
 from keywatch.policy.stages import stages
 from tests.policy.build import (
     DAY,

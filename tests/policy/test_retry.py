@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keywatch.policy.plan import timeline
+from keywatch.policy.case import timeline
 from keywatch.policy.retry import FIRST, LONGEST, SHARE, SOONEST, pause
 from keywatch.policy.stages import stages
 from tests.policy.build import at, credential, episode, world

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from keywatch.model import Credential, Episode, World
-from keywatch.policy.plan import timeline
+from keywatch.policy.case import timeline
 from keywatch.policy.stages import Stage, current, stages
 from tests.policy.build import (
     DAY,

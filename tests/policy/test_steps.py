@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from keywatch.model import AckKind, Credential, Episode, Outcome, Rules, World
+from keywatch.policy.case import timeline
 from keywatch.policy.deadlines import dates, done_steps, first_step_due
-from keywatch.policy.plan import decide, timeline
+from keywatch.policy.plan import decide
 from keywatch.policy.reconcile import change, observe
 from keywatch.policy.stages import current, stages
 from tests.policy.build import (
