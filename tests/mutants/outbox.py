@@ -125,8 +125,8 @@ CLAIMS = (
         "overtaken-is-tried-again",
         "What was overtaken while it was on the wire is not tried again.",
         OUTBOX,
-        '.values(state=MessageState.PENDING, next_at=next_at, lease_owner="", lease_until=None)\n        )\n        self.drop_passed(now, message_id)\n',
-        '.values(state=MessageState.PENDING, next_at=next_at, lease_owner="", lease_until=None)\n        )\n',
+        'lease_owner="", lease_until=None)\n        )\n        self.drop_passed(now, message_id)\n',
+        'lease_owner="", lease_until=None)\n        )\n',
         T_PLANNING,
     ),
     Mutant(
