@@ -61,5 +61,6 @@ class Wire:
             user=secret(mail.user),
             password=secret(mail.password),
             bounces=mail.bounces,
+            replies=self.config.inbox is not None,
             ca=mail.ca,
         )

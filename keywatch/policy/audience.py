@@ -48,6 +48,17 @@ def routes_of(person: Person, world: World) -> tuple[Route, ...]:
     return tuple(own)
 
 
+def other_routes(told: Told, world: World) -> tuple[Planned, ...]:
+    """The other living routes of somebody whom one route did not reach; nobody new hears of it."""
+    why = f"you could not be reached by {told.route}"
+    own = (route for route in world.routes.values() if route.person == told.person and told.person)
+    return tuple(
+        Planned(route.name, told.person, told.rung, why, told.duty)
+        for route in own
+        if not route.shared and not route.page and route.name != told.route and alive(route.name, world)
+    )
+
+
 def _proven_at(route: Route, world: World) -> float:
     proven_at = world.health_of(route.name).proven_at
     return proven_at.timestamp() if proven_at else 0.0

@@ -264,6 +264,10 @@ def _widened(case: Case, told: Sequence[Told], adding: list[Planned], reach: int
     """`adding`, and whoever else it takes until the call would be covered if all of them accept."""
     adding, used = list(adding), {t.route for t in told}
     hope = audience.hopeful(told, case.world, waiting_counts=_may_wait(case))
+    if not covered([*hope, *(Ear(p.route, p.duty) for p in adding)], case.world):
+        failed = [one for one in told if one.standing is Standing.FAILED]
+        also = {other.route: other for one in failed for other in audience.other_routes(one, case.world)}
+        adding += _unused(also.values(), used | {planned.route for planned in adding})
     for rung in range(reach, LAST_RESORT + 1):
         if covered([*hope, *(Ear(p.route, p.duty) for p in adding)], case.world):
             return adding

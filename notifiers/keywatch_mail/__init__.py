@@ -35,6 +35,8 @@ class MailNotifier:
         user: str = ""
         password: str = field(default="", repr=False)
         bounces: str = ""
+        replies: bool = True
+        """Somebody reads the address of `bounces`, so answers may go there too."""
         """Envelope sender with `{token}` in it: `keywatch+{token}@example.com`."""
         ca: str = ""
         """A PEM file of authorities to trust instead of the system's."""
@@ -63,7 +65,7 @@ class MailNotifier:
         from keywatch_mail.letter import NotAnAddressError, letter
 
         try:
-            written = letter(self._settings.sender, self._settings.bounces, outgoing)
+            written = letter(self._settings.sender, self._settings.bounces, outgoing, replies=self._settings.replies)
         except NotAnAddressError as problem:
             return Verdict(VerdictKind.REFUSED, Blame.ROUTE, "", f"route '{route.name}': {problem}")
         from keywatch_mail.kwmail import carry

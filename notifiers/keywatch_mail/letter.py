@@ -40,8 +40,8 @@ class Letter:
     """With CRLF line ends, dots not yet doubled."""
 
 
-def letter(sender: str, bounces: str, outgoing: Outgoing) -> Letter:
-    """Write `outgoing` from `sender`; with `bounces` the envelope and the replies carry the token.
+def letter(sender: str, bounces: str, outgoing: Outgoing, *, replies: bool = True) -> Letter:
+    """Write `outgoing` from `sender`; with `bounces` the envelope and, with `replies`, the answers carry the token.
 
     Raises:
         NotAnAddressError: `outgoing.to` is not a mail address.
@@ -51,7 +51,7 @@ def letter(sender: str, bounces: str, outgoing: Outgoing) -> Letter:
     mail_from = bounces.replace("{token}", outgoing.token) if bounces else parseaddr(sender)[1]
     utf8 = not (mail_from + outgoing.to + parseaddr(sender)[1]).isascii()
     message = EmailMessage(policy=_POLICY.clone(utf8=utf8))
-    for name, value in _headers(sender, mail_from if bounces else "", outgoing):
+    for name, value in _headers(sender, mail_from if bounces and replies else "", outgoing):
         message[name] = value
     # Quoted-printable keeps lines short, dots and letters safe on servers without 8BITMIME.
     message.set_content(_writable(outgoing.rendered.text), cte="quoted-printable")

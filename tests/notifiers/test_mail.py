@@ -103,6 +103,10 @@ def test_a_bounce_brings_back_the_token(outgoing: Outgoing) -> None:
         sent(server, outgoing, bounces="keywatch+{token}@corp.test")
     (mail,) = server.received
     assert mail.mail_from == mail.message["Reply-To"] == "keywatch+t0k3n@corp.test"
+    with SmtpServer() as server:
+        sent(server, outgoing, bounces="keywatch+{token}@corp.test", replies=False)
+    (deaf,) = server.received
+    assert (deaf.mail_from, deaf.message["Reply-To"]) == ("keywatch+t0k3n@corp.test", None), "nobody reads it"
     assert mail.message["From"] == "keywatch <keywatch@corp.test>"
 
 

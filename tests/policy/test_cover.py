@@ -468,3 +468,12 @@ def test_the_owners_calendar_names_the_hand_over() -> None:
     place = world(owner(calendar=calendar()), roster(until=madrid("2026-11-20 18:00")))
     (ana,) = [p for p in first_call(place).notices if p.route == "ana"]
     assert ana.why.endswith("until Fri 20 Nov 18:00")
+
+
+def test_whom_one_route_does_not_reach_is_told_by_another() -> None:
+    """A transport that is down does not kill the route; the person's other routes join, and nobody new for it."""
+    place = world(routes=[Route("ana-chat", "ana", transport="slack"), Route("ana-page", "ana", page=True)])
+    said = after(told(ALIAS, FAILED), told("ana", FAILED, duty=True), place=place)
+    (joined,) = [one for one in said.notices if one.person == "ana"]
+    assert (joined.route, joined.rung, joined.duty) == ("ana-chat", 0, True)
+    assert {one.person for one in said.notices} == {"ana"}
