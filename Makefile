@@ -1,6 +1,7 @@
 # make demo   plays the incident in its own environment
 # make test   the whole test suite
 # make worlds 120 days of an installation at three rhythms; storms of killed workers; migrations killed at each statement
+#             four months of a company of 40 at three rhythms; COMPANY=full: three of them for a year at four, in hours
 # make crash  killed at every system call, and power cuts; with ALL=1 at every executed line too (needs strace)
 # make model  thousands of lives of an installation, and simulated years (MODEL_EXAMPLES=2000 YEARS=10)
 # make mutants  plants mistakes, one at a time; every one must be noticed

@@ -275,7 +275,7 @@ def _prove(tx: Tx, config: Config, world: World, message: Message, giver: Person
             f"{route.name} has refused since that message ({dead.code or 'refused'}): it stays dead; "
             f"`keywatch test {route.name}` sends one whose code revives it"
         )
-    kind = EvidenceKind.ATTESTED if message.kind is MessageKind.QUESTION else EvidenceKind.ACK
+    kind = EvidenceKind.ATTESTED if message.kind in (MessageKind.QUESTION, MessageKind.TEST) else EvidenceKind.ACK
     row = Evidence(now, route.name, kind, "ack", detail=_detail(message), person=giver.key)
     present = outlook.address_hash(tx.read.meta("key"), route, config.base)
     tx.add_evidence(row, message.address_hash or present)

@@ -5,7 +5,7 @@ missing Monday mail is noticed; to everybody on the first Monday of the month.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -146,7 +146,7 @@ def digests(config: Config, world: World, reader: Reader, now: datetime) -> list
 
 
 def _unreached(
-    config: Config, reader: Reader, world: World, rows: Iterable[Credential], now: datetime
+    config: Config, reader: Reader, world: World, rows: Sequence[Credential], now: datetime
 ) -> dict[str, set[str]]:
     """What is wrong with routes, rosters, sources and people now, in words, each with the owners it concerns."""
     found: dict[str, set[str]] = {}
@@ -154,18 +154,18 @@ def _unreached(
         said = reader.events(subject.subject, kinds={"trouble"}, limit=1)
         if said and subject.told_at:
             since = f"{subject.opened_at.astimezone(config.zone):%-d %b}"
-            found[f"{said[-1].text} (since {since})"] = _concerned(subject.subject, config, world)
+            found[f"{said[-1].text} (since {since})"] = _concerned(subject.subject, config, world, rows)
     for finding in out_of_reach([row for row in rows if row.active], world, now):
         found[finding.what] = {finding.owner.name}
     return found
 
 
-def _concerned(subject: str, config: Config, world: World) -> set[str]:
+def _concerned(subject: str, config: Config, world: World, rows: Iterable[Credential]) -> set[str]:
     """The owners whose readers are told of a subject; what concerns nobody in particular is the keeper's."""
     kind, _, name = subject.partition(":")
     found: set[str] = set()
     if kind == "route" and name in world.routes:
-        found = set(concerned(world.routes[name], world))
+        found = set(concerned(world.routes[name], world, rows))
     elif kind == "roster":
         found = {owner.name for owner in config.owners.values() if owner.roster == name}
     return found or {config.keeper}

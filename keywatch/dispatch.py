@@ -23,6 +23,7 @@ from keywatch.model import (
     VerdictKind,
     World,
 )
+from keywatch.policy.audience import alive
 from keywatch.policy.health import doubted, transport_failed
 from keywatch.policy.retry import FIRST, pause
 from keywatch.read import Item
@@ -131,12 +132,19 @@ class Dispatcher:
                 message, n = claimed
                 items = tuple(tx.read.items(message.id, now))
                 route = world.routes.get(message.route)
-                if route is not None and (items or message.kind is not MessageKind.NOTICE):
+                if route is not None and self._owed(message, items, world):
                     outgoing = wording.outgoing(self.config, message, route, items, world, tx.read, now)
                     tx.addressed(message.id, outlook.address_hash(tx.read.meta("key"), route, self.config.base))
                     return message, n, route, items, outgoing
             with self.store.write(plan=True) as tx:  # apart from the claim: locks are taken in one order everywhere
                 tx.abandon(message.id, n, self.owner, now)
+
+    @staticmethod
+    def _owed(message: Message, items: Sequence[Item], world: World) -> bool:
+        """Whether a claimed message is still to go out: what is dead by now is only tested."""
+        if message.kind is MessageKind.TEST:
+            return True
+        return alive(message.route, world) and (bool(items) or message.kind is not MessageKind.NOTICE)
 
     # ------------------------------------------------------------- the books
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keywatch.config import Config
-from keywatch.model import Credential, Event, MessageKind, Owner, Person, Planned, Trust, World
+from keywatch.model import Credential, Event, MessageKind, Outcome, Owner, Person, Planned, Trust, World
 from keywatch.policy.audience import (
     LAST_RESORT,
     Ear,
@@ -27,6 +27,8 @@ from keywatch.store import Tx
 from keywatch.wording import domain
 
 KIND = "finding"
+FINDING = "finding:"
+"""The subject of the episode that lasts while a finding does; it is said when it begins."""
 NAMED = 5
 """Credentials a sentence names; the rest is a count."""
 
@@ -57,19 +59,28 @@ class Finding:
 
 def tell(tx: Tx, config: Config, world: World, now: datetime) -> None:
     """Enqueue what was not said before: one message for each route, with all that is new for it."""
-    said = {event.data.get("key") for event in tx.read.events(kinds={KIND})}
+    said = {name: row for name, row in tx.read.subjects().items() if name.startswith(FINDING)}
+    seen = set()
     messages: dict[tuple[str, str, datetime], list[Finding]] = {}
     for finding in findings(tx.read.credentials(now), world, now):
-        if finding.key in said:
+        subject = f"{FINDING}{finding.key}"
+        known = subject in said or subject in seen
+        seen.add(subject)
+        if known:
             continue
+        tx.change_episode(tx.open_subject(subject, finding.about, now).id, told_at=now)
         tx.add_event(Event(now, KIND, finding.about, "keywatch", finding.what, {"key": finding.key}))
         due = now if finding.reach else put_off(finding.owner.calendar, world.rules.at, now)
         for one in reached(finding.owner, world, now, finding.rung):
             messages.setdefault((one.route, one.person, due), []).append(finding)
+    for subject in said.keys() - seen:
+        tx.end_episode(said[subject].id, Outcome.RENEWED, "keywatch", now)
     for (route, person, due), found in messages.items():
         name = hashlib.sha256("|".join(one.key for one in found).encode()).hexdigest()[:16]
         body = json.dumps({"subject": subject_of([one.what for one in found]), "text": _text(found)})
-        tx.enqueue(MessageKind.FINDING, f"finding|{name}|{route}", route, person, body, due, domain(config))
+        tx.enqueue(
+            MessageKind.FINDING, f"finding|{name}|{route}|{now.isoformat()}", route, person, body, due, domain(config)
+        )
 
 
 def findings(rows: Iterable[Credential], world: World, now: datetime) -> Iterator[Finding]:

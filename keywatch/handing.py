@@ -59,6 +59,10 @@ def hand_over(
             f"{to.name} has no living route, so this promise could not be kept in mind",
             "give them a route in the config, prove one with `keywatch test`, or choose somebody else",
         )
+    if all(world.health_of(route.name).away for route in audience.routes_of(to, world)):
+        raise KeywatchError(
+            f"{to.name} is away and would not hear of it", "choose somebody else; `keywatch routes` says until when"
+        )
     if giver and giver.key == to.key:
         raise KeywatchError(f"{to.name} is both the giver and the receiver", "--to names somebody else")
     held = _held(tx, rows, now) if rows else _everything_of(tx, giver, now)

@@ -18,6 +18,9 @@ from keywatch.policy.reconcile import deadlines_of, observe, without_end
 from keywatch.store import Tx
 from keywatch.text import clean
 
+MARGIN = "margin"
+"""The part of a lead time that is nobody's work, so nobody can be done with it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
@@ -253,13 +256,19 @@ def renew(
     """A new version of a manual row; `expires` None = it never expires. Its old episode ends as *renewed*.
 
     Raises:
-        KeywatchError: a source shows its versions, or it is retired.
+        KeywatchError: a source shows its versions, it is retired, or the date lies in the past.
     """
     must_live(row)
     if row.source != MANUAL:
         raise KeywatchError(
             f"{row.name} comes from {row.source}: its next version is seen there",
             f"renew it at the source; `keywatch edit {row.name} --expires DATE` corrects a date",
+        )
+    if expires and expires <= now:
+        day = f"{expires.astimezone(config.zone):%Y-%m-%d}"
+        raise KeywatchError(
+            f"{day} is in the past: a new version of {row.name} cannot have expired already",
+            "look at the date; `keywatch edit --expires` corrects the date of the version that there is",
         )
     version = _next_version(row.version)
     fresh = replace(
@@ -291,7 +300,7 @@ def done(
     if row.expires_at is None:
         raise KeywatchError(f"{row.name} has no date, so nothing of a renewal can be done", f"keywatch show {row.name}")
     when = dates_of(row, world.owner_of(row).calendar, world.rules)
-    names = [one.name for one in when.lead.steps if one.name]
+    names = [one.name for one in when.lead.steps if one.name and one.name != MARGIN]
     if step not in names:
         raise _no_such_step(row, step, names, str(when.lead))
     before = done_steps(row)

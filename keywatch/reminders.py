@@ -18,6 +18,7 @@ from keywatch.policy.case import timeline
 from keywatch.policy.deadlines import dates_of, first_step_due
 from keywatch.policy.stages import Timeline
 from keywatch.policy.state import state, worst_first
+from keywatch.read import instant_of
 from keywatch.render.entries import expiry, name_of, needs
 from keywatch.report import promised_day, quoted
 from keywatch.store import Tx
@@ -27,7 +28,6 @@ LONG = timedelta(days=2)
 """A promise shorter than this needs no reminder."""
 TOO_NEAR = timedelta(hours=12)
 """So near its end a promise is spoken of by its end alone."""
-FRESH_DUTY = timedelta(hours=24)
 EVENING = time(20)
 """From here to the next `[policy] at` nobody is told what they inherit: it can wait until then."""
 OPEN = (State.EXPIRED, State.LATE, State.START, State.IN_HAND)
@@ -156,6 +156,7 @@ def _duties(tx: Tx, config: Config, world: World, now: datetime) -> list[datetim
     """Tell whoever is new on call what they inherit; when the next one begins or is to be told."""
     before = tx.read.meta(ON_DUTY)
     known = json.loads(before or "{}")
+    since = instant_of(tx.read.meta("last_run") or None) or now
     nexts: list[datetime] = []
     told: dict[str, list[tuple[Owner, Duty]]] = {}
     for owner in config.owners.values():
@@ -163,7 +164,7 @@ def _duties(tx: Tx, config: Config, world: World, now: datetime) -> list[datetim
         if roster is None:
             continue
         nexts += [duty.start for duty in roster.duties if duty.level == 1 and duty.start]
-        for duty, due in _owed(known, owner, world, now):
+        for duty, due in _owed(known, owner, world, since, now):
             nexts.append(due)
             if due <= now:
                 known[owner.name]["owed"].pop(duty.person.key)
@@ -177,7 +178,7 @@ def _duties(tx: Tx, config: Config, world: World, now: datetime) -> list[datetim
 
 
 def _owed(
-    known: dict[str, dict[str, object]], owner: Owner, world: World, now: datetime
+    known: dict[str, dict[str, object]], owner: Owner, world: World, since: datetime, now: datetime
 ) -> list[tuple[Duty, datetime]]:
     """The shifts of this owner whose people are still to be told, each with when; `known` is brought up to date.
 
@@ -190,7 +191,7 @@ def _owed(
     seen, owed = state_of["seen"], state_of["owed"]
     assert isinstance(seen, list)
     assert isinstance(owed, dict)
-    fresh = [duty for key, duty in first.items() if key not in seen and duty.start and now - duty.start <= FRESH_DUTY]
+    fresh = [duty for key, duty in first.items() if key not in seen and duty.start and duty.start > since]
     owed = {key: start for key, start in owed.items() if key in first} | {
         duty.person.key: duty.start.isoformat() for duty in fresh if duty.start
     }

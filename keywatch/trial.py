@@ -42,7 +42,13 @@ def send(store: Store, config: Config, world: World, dispatcher: Dispatcher, rou
         now = dispatcher.clock()
         ids = {
             tx.enqueue(
-                MessageKind.TEST, _key(route, now), route.name, route.person, _body(route, world), now, domain(config)
+                MessageKind.TEST,
+                _key(route, now),
+                route.name,
+                route.person,
+                _body(route, world, config),
+                now,
+                domain(config),
             )
             for route in routes
         }
@@ -56,15 +62,16 @@ def _key(route: Route, now: datetime) -> str:
     return f"test|{route.name}|{now.isoformat()}|{secrets.token_hex(4)}"
 
 
-def _body(route: Route, world: World) -> str:
+def _body(route: Route, world: World, config: Config) -> str:
     person = world.people.get(route.person)
     greeting = f"{person.name}, this" if person and not route.shared else f"To whoever reads {route.name}: this"
+    reply = ", just reply," if route.mail and config.inbox else ","
     by = "" if route.person else " --by YOUR-NAME"
     lines = (
         f"{greeting} is a test. Nothing expires because of it.",
         "",
-        "It asks whether a person reads this. If you do, type this where keywatch runs, or tell whoever sent the test",
-        f"the code {CODE}, on the phone if you like:",
+        f"It asks whether a person reads this. If you do, type this where keywatch runs{reply} or tell whoever",
+        f"sent the test the code {CODE}, on the phone if you like:",
         "",
         f"    keywatch ack {CODE}{by}",
         "",

@@ -14,7 +14,7 @@ from functools import cache
 
 from keywatch import outlook, selfproof
 from keywatch.config import Config
-from keywatch.findings import reached, subject_of
+from keywatch.findings import FINDING, reached, subject_of
 from keywatch.model import (
     Credential,
     Event,
@@ -63,19 +63,27 @@ class Trouble:
     hangs: tuple[str, ...] = ()
     """The credentials that depend on it."""
     at_once: bool = False
+    once: bool = False
+    """It is not said again: the digest shows it."""
     after: timedelta = timedelta(0)
     """It has to last so long before people are told."""
+
+    @property
+    def title(self) -> str:
+        """The head of a subject, and the row of the timeline: short enough for a phone."""
+        return self.what.partition(": ")[0]
 
 
 def keep(tx: Tx, config: Config, world: World, now: datetime) -> datetime | None:
     """Open, repeat and end the episodes of what is no credential. Returns when one is to be said again."""
-    open_ones, found = tx.read.subjects(), {one.subject: one for one in troubles(config, tx.read, world, now)}
+    open_ones = {name: row for name, row in tx.read.subjects().items() if not name.startswith(FINDING)}
+    found = {one.subject: one for one in troubles(config, tx.read, world, now)}
     for subject, row in open_ones.items():
         if subject not in found:
             _end(tx, row, world, config, now)
     rungs = [(one, _turn(tx, one, open_ones.get(one.subject), now)) for one in found.values()]
     _tell(tx, config, world, [(one, rung) for one, rung in rungs if rung is not None], now)
-    rows = tx.read.subjects().values()
+    rows = [row for name, row in tx.read.subjects().items() if not name.startswith(FINDING)]
     nexts = [_again_at(row.told_at, row.rung) if row.told_at else row.opened_at + PATIENCE for row in rows]
     return min((at for at in nexts if at > now), default=None)
 
@@ -86,12 +94,14 @@ def _turn(tx: Tx, trouble: Trouble, row: Subject | None, now: datetime) -> int |
     if now - row.opened_at < trouble.after:
         return None
     known = row.told_at is not None and row.cause == trouble.cause
+    if known and trouble.once:
+        return None
     if known and row.told_at and now < _again_at(row.told_at, row.rung):
         return None
     rung = min(row.rung + 1, WIDEST) if known else row.rung
     tx.change_episode(row.id, rung=rung, told_at=now, version=trouble.cause)
     if not known:
-        tx.add_event(Event(now, "trouble", trouble.subject, "keywatch", trouble.what))
+        tx.add_event(Event(now, "trouble", trouble.subject, "keywatch", trouble.title))
     return rung
 
 
@@ -104,9 +114,11 @@ def _end(tx: Tx, row: Subject, world: World, config: Config, now: datetime) -> N
     there = {"route": name in world.routes, "source": any(one.name == name for one in config.sources)}
     there["roster"] = name in outlook.roster_references(config)
     there["inbox"] = config.inbox is not None and (not name or bool(config.inbox.self_proof))
-    well = there[kind]
+    unused = kind == "route" and _is_sick(world.health_of(name))
+    well = there[kind] and not unused
     tx.end_episode(row.id, Outcome.RENEWED if well else Outcome.RETIRED, "keywatch", now)
-    text = f"{kind} {name}".strip() + (" is well again" if well else " is not in the config any more")
+    gone = " is not needed any more" if unused else " is not in the config any more"
+    text = f"{kind} {name}".strip() + (" is well again" if well else gone)
     if row.told_at:
         tx.add_event(Event(now, "recovered", row.subject, "keywatch", text))
 
@@ -164,11 +176,14 @@ def _of_route(route: Route, world: World, rows: Callable[[], list[Credential]]) 
         owners or (world.keeper,),
         hangs,
         at_once=health.state is HealthState.DEAD,
+        once=cause == "partial",
     )
 
 
 def _what(route: Route, health: Health) -> str:
     row, name = health.because, f"{route.name} ({route.mail})" if route.mail else route.name
+    if _is_issuers(route):
+        name = route.mail
     code = f" ({row.code})" if row and row.code else ""
     if health.state is HealthState.DEAD:
         if row and row.kind is EvidenceKind.UNRESOLVED:
@@ -183,6 +198,11 @@ def _what(route: Route, health: Health) -> str:
     return f"The mailbox behind {name} is full{code}"
 
 
+def _is_issuers(route: Route) -> bool:
+    """An address that only issuers write to, and no route of the config."""
+    return route.name.startswith("issuer:")
+
+
 def _todo(route: Route, health: Health, world: World) -> str:
     parts = []
     if issued := world.issuers.get(route.name):
@@ -190,8 +210,9 @@ def _todo(route: Route, health: Health, world: World) -> str:
         parts.append(f"The issuer of {names} still writes to {route.mail}: change it there.")
     if health.partial and health.state is not HealthState.DEAD:
         parts.append(f"Take the address that is gone off {route.name}; the others still get what is sent.")
-    elif route.name in world.issuers and route.name.startswith("issuer:"):
-        parts.append("No one of yours reads what it says.")
+    elif _is_issuers(route):
+        parts.append(f"It is read after all: `keywatch test {route.name}`.")
+        parts.append("It was changed: `keywatch edit NAME --issuer-writes-to ADDRESS`.")
     elif route.shared or not route.person:
         parts.append(f"Name a replacement in the config, or mend it and prove it with `keywatch test {route.name}`.")
     else:
@@ -229,11 +250,11 @@ def _roster_trouble(owner: Owner, feed: FeedRow | None, world: World, now: datet
     roster = on_call_of(owner, world)
     if roster is None:
         return "", ""
-    if feed:
+    if feed and (feed.complete_at is None or now - feed.complete_at >= PATIENCE):
         return "silent", f"The roster {owner.roster} does not answer: {feed.problem}"
     if roster.trust is Trust.UNKNOWN:
         return "", ""  # not for a day yet
-    first = on_duty(owner, world, now, 1)
+    first = on_duty(owner, world, put_off(owner.calendar, world.rules.at, now), 1)  # when it would be said
     if not first:
         return "nobody", f"The roster {owner.roster} names nobody who is on call now"
     if lost := [duty.person for duty in first if not reachable(duty.person, world)]:
@@ -258,6 +279,7 @@ def _of_ears(since: datetime, config: Config) -> Trouble:
 def _tell(tx: Tx, config: Config, world: World, said: Sequence[tuple[Trouble, int]], now: datetime) -> None:
     """One message for each route, with all that is new for it."""
     messages: dict[tuple[str, str, datetime], list[Trouble]] = {}
+    whys: dict[str, str] = {}
     for trouble, rung in said:
         for name in trouble.owners:
             owner = world.owners[name]
@@ -265,21 +287,22 @@ def _tell(tx: Tx, config: Config, world: World, said: Sequence[tuple[Trouble, in
             for one in reached(owner, world, now, rung):
                 if trouble.subject == f"route:{one.route}":
                     continue  # whoever reads it does not need to hear of it, and nobody else does there
+                whys.setdefault(one.route, one.why)
                 mine = messages.setdefault((one.route, one.person, due), [])
                 if trouble not in mine:
                     mine.append(trouble)
     for (route, person, due), found in messages.items():
         told = hashlib.sha256("|".join(f"{one.subject} {one.cause}" for one in found).encode()).hexdigest()[:16]
-        body = json.dumps({"subject": subject_of([one.what for one in found]), "text": _text(found)})
+        body = json.dumps({"subject": subject_of([one.title for one in found]), "text": _text(found, whys[route])})
         key = f"trouble|{told}|{route}|{now.isoformat()}"
         tx.enqueue(MessageKind.FINDING, key, route, person, body, due, domain(config))
 
 
-def _text(found: Iterable[Trouble]) -> str:
+def _text(found: Iterable[Trouble], why: str) -> str:
     lines = []
     for one in found:
         lines += [f"{one.what}.", one.todo, *_hanging_lines(one.hangs), ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, f"Why you: {why}.", ""])
 
 
 def _hanging_lines(hangs: Sequence[str]) -> list[str]:

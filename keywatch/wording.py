@@ -82,7 +82,7 @@ def letter(
 
     With `replies` somebody reads what is answered by mail.
     """
-    entries = worst([render.entry(item, _call(item).told, world, now) for item in items])
+    entries = worst([render.entry(item, _call(item).told, world, now, route.name) for item in items])
     asks = any(entry.asks for entry in entries)
     take = _take(message, route) if asks else ""
     return render.Letter(_greeting(route, items, world), take, entries, replies=replies and asks)

@@ -166,7 +166,7 @@ def test_the_message_of_the_readme(tmp_path: Path) -> None:
         story.add("paygate-api", "2026-12-19", steps, *whose, *labels)
         story.at("2026-10-21 07:00").check()
         story.at("2026-11-13 08:00").check()
-        mail = next(mail for mail in reversed(story.inbox("ana")) if "Week of" not in mail.message["Subject"])
+        mail = next(mail for mail in reversed(story.inbox("ana")) if mail.message["References"])
     arrived = f"Subject: {mail.message['Subject']}\n\n{mail.text.strip()}\n"
     assert re.sub(r"(?<=keywatch ack )[2-9A-Z]{5}", CODE, arrived) in blocks(README, "text")
 

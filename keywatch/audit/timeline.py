@@ -207,7 +207,9 @@ class Timeline(Words):
         state = self.history.health(route, at + timedelta(microseconds=1)).state
         data = {"route": route, "evidence": row.kind.value, "code": row.code, "health": state.value}
         if row.kind is not EvidenceKind.SILENCE:
-            return Line(at, "evidence", f"{self.form.say(route)} is {state} from here on: {self.proof(row)}", data)
+            before = self.history.health(route, at - timedelta(microseconds=1)).state
+            turned = f"is {state} from here on" if state != before else f"stays {state}"
+            return Line(at, "evidence", f"{self.form.say(route)} {turned}: {self.proof(row)}", data)
         stage = self.stage(row.detail.removeprefix(f"{self.history.credential.name} "))
         text = f"nobody had answered call {stage} on {self.form.say(route)}, which is {state}"
         return Line(at, "evidence", text, data)

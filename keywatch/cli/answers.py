@@ -137,7 +137,10 @@ def start(when: Dates, zone: ZoneInfo, now: datetime) -> str:
     """By when to begin, and what was counted back."""
     local = when.start_by.astimezone(zone)
     clock = f" {local:%H:%M}" if when.exact else ""
-    took = f"{when.lead} before" + (", assumed: nobody said how long it takes" if when.assumed else "")
+    left = ",".join(f"{one.name}={one}" if one.name else str(one) for one in when.left) or "nothing"
+    took = f"{left if when.done else when.lead} before" + (
+        ", assumed: nobody said how long it takes" if when.assumed else ""
+    )
     if when.too_long:
         took = f"a third of its life: {when.lead} is half of it or more"
     late = " and is past" if when.late_at <= now else ""

@@ -5,6 +5,8 @@ import click
 from keywatch import dates, report
 from keywatch.cli.app import App, pass_app, say, show_json
 from keywatch.cli.looks import show_table, zone_of
+from keywatch.config.table import unknown
+from keywatch.errors import KeywatchError
 from keywatch.model import PRODUCTION, Credential, State
 from keywatch.policy.state import state, worst_first
 
@@ -34,6 +36,10 @@ def command(
     now, wanted = app.now, {STATES[name.lower()] for name in states}
     env = app.config.environment(env) or PRODUCTION if env is not None else None
     horizon = now + dates.elapsed(within) if within else None
+    if owner is not None:
+        known = {*app.config.owners, *(row.owner for row in app.reader.credentials(now, include_retired=True))}
+        if owner not in known:
+            raise KeywatchError(unknown("owner", owner, known), f"[owners] has: {', '.join(app.config.owners)}")
     found = app.reader.credentials(now, include_retired=retired, env=env, owner=owner, service=service)
     kept = [one for one in found if not wanted or state(one, now) in wanted]
     if horizon:

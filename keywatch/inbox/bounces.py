@@ -201,7 +201,7 @@ def _recipient(block: Message, name: str) -> str:
 
 
 def _xtext(said: str) -> str:
-    return re.sub(r"\+([0-9A-F]{2})", lambda pair: chr(int(pair[1], 16)), said.strip())[:200]
+    return clean(re.sub(r"\+([0-9A-F]{2})", lambda pair: chr(int(pair[1], 16)), said.strip()), 200)
 
 
 def _code(status: str, diagnostic: str, words: str, fate: Fate) -> str:

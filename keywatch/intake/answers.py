@@ -16,10 +16,13 @@ from keywatch.inbox.reading import Kind
 from keywatch.intake.cases import Case, Done
 from keywatch.model import AckKind, EvidenceKind, HealthState, Message, MessageKind, Person, Route
 from keywatch.policy.audience import alive, routes_of
+from keywatch.text import clean
 from keywatch.wording import domain
 
 LOGIN = "mail"
 """Stands for the login of whoever answers at a keyboard."""
+ANSWER = "answer|"
+"""How the keys of answers to answers begin."""
 _BY_MAIL = "answer the message itself, or type its code where keywatch runs"
 
 
@@ -151,6 +154,10 @@ def _take(case: Case, message: Message, giver: Person, outcome: Outcome) -> None
 def _nothing_taken(case: Case) -> Iterator[str]:
     """What to say to somebody whose words promise nothing although the message asks."""
     if case.message is None or case.message.kind is not MessageKind.NOTICE:
+        asks_nothing = case.message is not None and case.message.kind in (MessageKind.REMINDER, MessageKind.DIGEST)
+        if asks_nothing and case.reading.answer.still_read:
+            yield "Your answer came, and shows that you read this. That mail asks for nothing, so nothing is taken."
+            yield "To take something that stands in it: keywatch ack NAME"
         return
     items = case.tx.read.items(case.message.id, case.now, superseded=True)
     if any(item.asks and not item.ended_at and item.credential.in_hand is None for item in items):
@@ -169,6 +176,8 @@ def _prove(case: Case, giver: Person | None) -> str:
     if health.state is HealthState.DEAD and health.because and health.because.at >= case.sent_at():
         return "; the route has refused since that message, so it stays dead"
     detail = f"replied to the {case.message.kind.value} of {case.message.created_at:%Y-%m-%d}"
+    if giver is None:
+        detail += f", from {clean(case.reading.sender, 80) or 'an address that it does not say'}"
     case.add(EvidenceKind.REPLY, detail, giver.key if giver else "")
     return ": it is read"
 
@@ -181,10 +190,11 @@ def _tell(case: Case, person: Person | None, outcome: Outcome | None) -> None:
     if person is None or outcome is None or not (outcome.taken or outcome.notes or outcome.refused):
         return
     route = _route_to(case, person)
-    if route is None:
-        return
+    answered = case.tx.read.key_of(case.message.id) if case.message else ""
+    if route is None or answered.startswith(ANSWER):
+        return  # an answer to an answer ends here: two machines must not write to each other for ever
     body = json.dumps({"subject": _subject(outcome), "text": "\n".join([*_lines(outcome), ""])})
-    key = f"answer|{case.key}"
+    key = f"{ANSWER}{case.key}"
     case.tx.enqueue(MessageKind.REMINDER, key, route.name, person.key, body, case.now, domain(case.config))
 
 

@@ -86,11 +86,12 @@ class Case:
         tries = self.tx.read.attempts(self.message.id)
         return max((one.started_at for one in tries), default=self.message.created_at)
 
-    def add(self, kind: EvidenceKind, detail: str, person: str = "", until: datetime | None = None) -> None:
-        """Write evidence about the address that the message went to."""
+    def add(self, kind: EvidenceKind, detail: str, person: str | None = None, until: datetime | None = None) -> None:
+        """Write evidence about the address that the message went to; None: it is about whose route it is."""
         assert self.message is not None
         assert self.route is not None
         present = outlook.address_hash(self.tx.read.meta("key"), self.route, self.config.base)
         code = "" if kind is EvidenceKind.REPLY else self.reading.code
-        row = Evidence(self.now, self.route.name, kind, "inbox", code, detail, person or self.route.person, until)
+        who = self.route.person if person is None else person
+        row = Evidence(self.now, self.route.name, kind, "inbox", code, detail, who, until)
         self.tx.add_evidence(row, self.message.address_hash or present)

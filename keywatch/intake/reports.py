@@ -58,6 +58,9 @@ def _bounced(case: Case, name: str) -> Done:
     if case.shared and not _the_route_itself(case):
         verdict = EvidenceKind.PARTIAL
     if why := _overtaken(case, verdict):
+        if verdict is not EvidenceKind.PARTIAL:
+            assert case.message is not None
+            case.tx.came_back(case.message.id, case.now)  # the route may live: this message was read by nobody
         return Done(Kind.BOUNCE, f"{said}: {why}")
     case.add(verdict, reading.detail)
     means = {

@@ -11,7 +11,7 @@ AT_ONCE = 3
 """Routes of one transport; fewer may well be dead on one day."""
 BELIEVED_AFTER, DOUBTED_FOR = timedelta(hours=24), timedelta(days=7)
 """A refusal that was put down to the transport, and is still there a day later, is the route's own."""
-PARTLY_FOR = timedelta(days=45)
+MENDED_AFTER, PARTLY_FOR = timedelta(hours=1), timedelta(days=45)
 """How long one dead member of a shared route is shown; the next message to it tells anew."""
 
 
@@ -22,7 +22,10 @@ def health(route: Route, evidence: Iterable[Evidence], now: datetime, rules: Rul
     proof = _last(rows, PROOFS)
     since = [row for row in rows if proof is None or row.at > proof.at]
     away = any(row.kind is EvidenceKind.AWAY and row.until and row.until > now for row in rows)
+    asked = _last(rows, {EvidenceKind.ATTESTED})
     part = _last([row for row in rows if now - row.at <= PARTLY_FOR], {EvidenceKind.PARTIAL})
+    if part and asked and asked.at - part.at >= MENDED_AFTER:
+        part = None  # somebody answered a question that went to everybody who is left, and nothing came back
     window = rules.shared_proof if route.shared else rules.personal_proof
     proven = proof is not None and now - proof.at <= window
     state, because = HealthState.PROVEN if proven else HealthState.UNPROVEN, proof

@@ -254,7 +254,9 @@ def next_step(
     heard = {told.person for call in episode.calls[-1:] for told in call.told}
     reach = audience.starting_rung(case.owner, world, now, rung)
     joining = audience.audience(case.owner, world, now, reach, pages=case.urgent)
-    return max(climb, now), tuple(dict.fromkeys(p.person or p.route for p in joining if p.person not in heard))
+    new = tuple(dict.fromkeys(p.person or p.route for p in joining if p.person not in heard))
+    # A climb that adds nobody says nothing: what is heard next is the next stage.
+    return (max(climb, now), new) if new else (later, ())
 
 
 # --------------------------------------------------------------------------- cover

@@ -143,9 +143,16 @@ class Reader(Credentials, Episodes):
     def message_by(self, *, token: str = "", message_ids: Collection[str] = ()) -> Message | None:
         """The message that an answer names: by the token of its envelope, else by the first of these Message-IDs."""
         for column, value in [("token", token), *(("message_id", one) for one in message_ids)]:
+            if "\x00" in value:
+                continue  # no database takes it, and nothing of ours has it
             if value and (rows := self.rows(columns("message", "m"), f"FROM message m WHERE m.{column} = ?", [value])):
                 return message_of(rows[0])
         return None
+
+    def key_of(self, message_id: int) -> str:
+        """What makes a message unique; "" = there is none of that id."""
+        rows = self.rows("key", "FROM message WHERE id = ?", [message_id])
+        return str(rows[0]["key"]) if rows else ""
 
     def last_of(self, kind: MessageKind) -> dict[str, Asked]:
         """The latest message of a kind to each route."""

@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from keywatch.dates import last_good_day
 from keywatch.model import Calendar, Credential, HealthState, Owner, Standing, State, Told, World
+from keywatch.policy import acks
 from keywatch.policy.calendar import local_day, working_days_between
 from keywatch.policy.deadlines import Dates, dates_of, first_step_due
 from keywatch.policy.plan import next_step
 from keywatch.policy.state import ORDER, state
 from keywatch.read import Item
 
+FAR = datetime.max.replace(tzinfo=UTC)
 _UNITS = {"bd": "working day", "d": "day", "w": "week", "h": "hour"}
 
 
@@ -44,6 +46,7 @@ class Entry:
     """What happens next, and when."""
     note: str = ""
     asks: bool = True
+    start_by: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,8 @@ def subject(letter: Letter) -> str:
     return f"{first.todo}{f' (and {more} more)' if more else ''}"
 
 
-def entry(item: Item, calls_told: Sequence[Told], world: World, now: datetime) -> Entry:
-    """The entry of one notice as it stands at `now`."""
+def entry(item: Item, calls_told: Sequence[Told], world: World, now: datetime, to: str = "") -> Entry:
+    """The entry of one notice as it stands at `now`; `to` is the route that it goes to."""
     credential, owner = item.credential, world.owner_of(item.credential)
     zone = owner.calendar.zone
     word = state(credential, now)
@@ -84,13 +87,14 @@ def entry(item: Item, calls_told: Sequence[Told], world: World, now: datetime) -
         why=item.why,
         impact=get("impact", ""),
         runbook=get("runbook", ""),
-        approver=get("approver", ""),
+        approver=get("approver", "") if not when.done else "",
         emergency=get("emergency", ""),
         url=get("url", ""),
-        told=", ".join(_heard(calls_told, item, world)),
+        told=", ".join(_heard([one for one in calls_told if one.route != to], item, world)),
+        start_by=when.start_by,
         untold="; ".join(_unheard(owner, calls_told, world, zone)),
         next=_next(item, world, zone, now) if item.asks else "",
-        note=note(credential, item, owner, zone),
+        note="; ".join(part for part in (_broken(item, world, zone, now), note(credential, item, owner, zone)) if part),
         asks=item.asks,
     )
 
@@ -185,7 +189,25 @@ def _short(moment: datetime, now: datetime) -> str:
 def _heard(told: Sequence[Told], item: Item, world: World) -> list[str]:
     others = [t for t in told if t.person != item.person or not t.person]
     live = [t for t in others if t.standing in (Standing.ACCEPTED, Standing.PENDING)]
-    return list(dict.fromkeys(name_of(t.person, t.route, world) for t in live))
+    return list(dict.fromkeys(_with_absence(t, world) for t in live))
+
+
+def _with_absence(told: Told, world: World) -> str:
+    away = " (away)" if world.health_of(told.route).away else ""
+    return f"{name_of(told.person, told.route, world)}{away}"
+
+
+def _broken(item: Item, world: World, zone: ZoneInfo, now: datetime) -> str:
+    """Whose promise ended without a renewal, where nobody has it in hand since."""
+    given = [ack for ack in item.episode.acks if ack.at <= now]
+    if not given or acks.holding(given, now):
+        return ""
+    last = given[-1]
+    day = last_good_day(last.until, zone)
+    who = name_of(last.person, last.person, world)
+    if last.void_at and last.void_at < last.until:
+        return f"{who} had it in hand; that ended on {last.void_at.astimezone(zone):%-d %b}"
+    return f"{who} had it in hand until {day:%-d %b}, and it is not renewed"
 
 
 def name_of(person: str, route: str, world: World) -> str:
@@ -233,4 +255,4 @@ def note(credential: Credential, item: Item, owner: Owner, zone: ZoneInfo) -> st
 
 def worst(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     """Worst first, asking ones before the others."""
-    return tuple(sorted(entries, key=lambda one: (ORDER.index(one.state), not one.asks, one.name)))
+    return tuple(sorted(entries, key=lambda one: (ORDER.index(one.state), not one.asks, one.start_by or FAR, one.name)))

@@ -82,6 +82,7 @@ class Writing:
 
         `evidence.at` is when keywatch learnt it; it must not lie in the future.
         """
+        self.take_turns()  # a plan takes the credentials first and `reach_at` last
         row = {name: getattr(evidence, name) for name in _names(Evidence)}
         self.connection.execute(self.insert(EVIDENCE), row | {"address_hash": address_hash})
         on_route = exists().where(NOTICE.c.episode_id == EPISODE.c.id, NOTICE.c.route == evidence.route)

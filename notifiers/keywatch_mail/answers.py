@@ -70,6 +70,8 @@ def _blamed(step: Step, answer: Answer) -> Blame:
         return Blame.SENDER
     if answer.enhanced.startswith("5.1.") or answer.enhanced == "5.2.1":
         return Blame.ROUTE
+    if step is Step.RCPT and answer.enhanced == "5.4.1" and "recipient" in answer.words.lower():
+        return Blame.ROUTE  # how Exchange Online says that there is no such recipient
     if answer.enhanced.startswith(("5.3.", "5.4.", "5.5.")):
         return Blame.TRANSPORT
     if answer.enhanced and answer.enhanced != "5.0.0":

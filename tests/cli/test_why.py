@@ -40,6 +40,7 @@ def test_the_story(story: Story) -> None:
         "    ✗ payments-alias (unproven), a route of payments: refused 550 5.1.1 no such user here",
         "    ✓ Ana Ruiz by ana:mail (unproven), on call for payments until Tue 5 Oct 09:00: accepted",
         "    ✓ Mia Okafor by mia:mail (unproven), rung 1, head of payments: accepted",
+        "  2026-10-21 09:00 out of order: The route payments-alias (payments-alerts@example.com) is dead (550 5.1.1)",
         "  2026-11-13 09:00 7d before start by, asks for an answer (said instead of 14d before start by)",
         "    ✓ Ana Ruiz by ana:mail (unproven), on call for payments until Tue 5 Oct 09:00: accepted",
         "    ✓ Mia Okafor by mia:mail (unproven), rung 1, head of payments: accepted",

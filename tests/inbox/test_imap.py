@@ -63,7 +63,7 @@ def test_a_slow_server_is_not_waited_for(
     [
         ({"password": "canary-wrong-4d1f"}, "the mail server refused the login"),
         ({"folder": 'No/Such "Folder\\'}, "the mail server has no folder"),
-        ({"ca": ""}, "the certificate of the mail server is not trusted"),
+        ({"ca": ""}, "its certificate is not trusted"),
         ({"ca": "/nowhere/ca.pem"}, "the CA file cannot be read"),
         ({"host": "no-such-host.invalid"}, "the name of the mail server cannot be resolved"),
     ],

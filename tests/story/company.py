@@ -142,8 +142,13 @@ class Company:
         """The people of a team as the config has them; the last one stays."""
         return [key for key in team.people if self.humans[key].listed(at)] or [team.people[-1]]
 
+    def ends(self, item: Item) -> datetime:
+        """Midnight where keywatch lives: that is what a date without a time means, whoever owns it."""
+        return OFFICES[0].at(item.expires, 0)
+
     def start_by(self, item: Item) -> datetime:
-        return self.teams[item.team].office.start_by(item.expires, item.lead_days)
+        office = self.teams[item.team].office
+        return office.start_by(self.ends(item).astimezone(office.zone).date(), item.lead_days)
 
     def config(self, at: datetime, port: int = 9, *, questions: bool = True, inbox: str = "") -> str:
         """keywatch.toml as it stands at `at`: leavers go when somebody thinks of it."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from keywatch.model import VerdictKind
-from tests.story.company import START, Company, Human, Item
+from tests.story.company import START, Alias, Company, Human, Item
 from tests.story.company_days import DAY, HOUR
 from tests.story.company_post import Letter, findings
 
@@ -56,6 +56,8 @@ class Judge:
     refusals: dict[str, datetime] = field(default_factory=dict)
     calls: dict[str, list[Letter]] = field(default_factory=dict)
     """What was said of a credential since it was last covered, while it is not."""
+    heard: dict[str, str] = field(default_factory=dict)
+    """The last stage of a credential that was covered: whom the same one is said to later is told as well."""
     false_wells: list[str] = field(default_factory=list)
     bad_exits: Counter[int] = field(default_factory=Counter)
     late_said: list[str] = field(default_factory=list)
@@ -69,12 +71,10 @@ class Judge:
         if old := self.known.pop(item.name, None):
             old.renewed = at
             self.past.append(old)
-        office = self.company.teams[item.team].office
-        ends = office.at(item.expires, 0)
-        self.known[item.name] = Known(
-            item.name, item.team, item.expires, ends, self.company.start_by(item), at, item.robot
-        )
+        ends, start_by = self.company.ends(item), self.company.start_by(item)
+        self.known[item.name] = Known(item.name, item.team, item.expires, ends, start_by, at, item.robot)
         self.calls.pop(item.name, None)
+        self.heard.pop(item.name, None)
 
     def read(self, letter: Letter, human: Human, at: datetime) -> None:
         for name in letter.names:
@@ -94,7 +94,8 @@ class Judge:
             self.refusals[letter.to] = letter.at
         for name, state in letter.names.items():
             known = self.known[name]
-            self.calls.setdefault(name, []).append(letter)
+            if name not in letter.stages or letter.stages[name] != self.heard.get(name):
+                self.calls.setdefault(name, []).append(letter)
             if state == "LATE" and known.held(letter.at) and letter.accepted:
                 self.late_said.append(f"{letter.at:%Y-%m-%d %H:%M} {name} to {letter.route}: {known.promises[-1]}")
             if name in letter.last_resort:
@@ -105,6 +106,7 @@ class Judge:
         self.bad_exits[code] += code != 0
         for name, letters in list(self.calls.items()):
             if self._covered(letters, at):
+                self.heard[name] = letters[-1].stages.get(name, "")
                 del self.calls[name]
             elif code == 0 and not self._waiting(letters, name, at) and self._open(name, at):
                 tried = "; ".join(f"{one.at:%m-%d %H:%M} {one.route} {one.verdict.value}" for one in letters)
@@ -197,9 +199,12 @@ class Judge:
         return Counter(one.kind for one in self.log if one.accepted and one.person and one.at >= START + 8 * WEEK)
 
     def first_week(self) -> list[str]:
-        """Who got more than one adoption message, or on one day more than one notice of what expires in that week."""
+        """Who got more than one adoption message, or in one day's slot more than one notice of what expires in it.
+
+        Each office has its slot, and what has less than a day left is said at once and each hour to more people.
+        """
         late = {name for one in self.log for name, stage in one.stages.items() if stage.startswith("adopted")}
-        adopted, days, more = Counter[str](), Counter[tuple[str, date]](), Counter[tuple[str, str]]()
+        adopted, days, more = Counter[str](), Counter[tuple[str, date, str]](), Counter[tuple[str, str]]()
         for one in self.log:
             if not (one.notice and one.accepted and one.person and one.at < START + WEEK):
                 continue
@@ -211,21 +216,26 @@ class Judge:
                 stages = {one.stages[name].partition("@")[0] for name in far if name in late}
                 more.update((one.person, stage) for stage in stages - {"lapsed"})
             else:
-                days[one.person, one.at.date()] += 1
+                calm = [self._first(name) for name in one.names]
+                slots = {self.company.teams[k.team].office.name for k in calm if one.at < k.ends - DAY}
+                days.update((one.person, one.at.date(), slot) for slot in slots)
         return [
             *(f"{who}: {count} adoption messages" for who, count in adopted.items() if count > 1),
-            *(f"{who} on {day}: {count} of what expires" for (who, day), count in days.items() if count > 1),
+            *(f"{who} on {day}: {count} of what expires" for (who, day, _), count in days.items() if count > 1),
             *(f"{who}: {count} more ({stage})" for (who, stage), count in more.items()),
         ]
 
+    def _first(self, name: str) -> Known:
+        return next(known for known in [*self.past, *self.known.values()] if known.name == name)
+
     def _ends_in_first_week(self, name: str) -> bool:
-        first = next(known for known in [*self.past, *self.known.values()] if known.name == name)
-        return START <= first.ends <= START + WEEK + DAY
+        return START <= self._first(name).ends <= START + WEEK + DAY
 
     def found_dead(self) -> dict[str, float | None]:
         """Days from the death of each alias to the first finding about it; None: never said though time was left.
 
-        For one that bounces, from the first message after it: nothing can be known of it before one goes there.
+        For one that bounces, from the first message that went there while it was dead: nothing can be known of it
+        before. One that got readers again before any did is left out.
         """
         found: dict[str, float | None] = {}
         for alias in self.company.aliases.values():
@@ -233,16 +243,17 @@ class Judge:
                 continue
             born = max(alias.dies, START)
             if alias.bounces:
-                born = next((one.at for one in self.log if self._hit(one, alias.mail, born)), self.company.end)
+                born = next((one.at for one in self.log if self._hit(one, alias, born)), self.company.end)
             told = next((one.at for one in findings(self.log, alias.name) if one.at >= born), None)
             if told or self.company.end - born >= 47 * DAY:
                 found[f"{alias.name}{' (bounces)' if alias.bounces else ''}"] = (told - born) / DAY if told else None
         return found
 
     @staticmethod
-    def _hit(letter: Letter, address: str, since: datetime) -> bool:
+    def _hit(letter: Letter, alias: Alias, since: datetime) -> bool:
+        """Whether a message got as far as an alias that was dead then."""
         reached = letter.accepted or letter.verdict is VerdictKind.REFUSED
-        return letter.to == address and letter.at >= since and reached
+        return letter.to == alias.mail and letter.at >= since and reached and alias.dead(letter.at)
 
     def wrongly_dead(self) -> list[str]:
         """Findings about an alias that lives; mended ones count as living again after a day."""

@@ -1,6 +1,5 @@
 """One simulated year: the timer runs, people read and work in between, and the judge looks on."""
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -112,6 +111,7 @@ class Life:
             self.judge.seen(item, self.now)
             if item.robot:
                 self.crowd.robots(item)
+        self._run()  # as whoever sets it up does
 
     def _text(self) -> str:
         inbox = str(self.folder / "inbox") if self.with_inbox else ""
@@ -168,8 +168,3 @@ class Life:
         self.judge.seen(item, self.now)
         if item.robot:
             self.crowd.robots(item)
-
-
-def seeds(default: str = "1") -> list[int]:
-    """`COMPANY_SEEDS=1,2,3`."""
-    return [int(one) for one in os.environ.get("COMPANY_SEEDS", default).split(",")]

@@ -140,31 +140,35 @@ class Crowd:
         self.on_promise(name, human.key, until)
         busy, item, version = self.work.get(name), self.company.items[name], self.version.get(name, 0)
         if busy and self._current(busy):
-            if busy.person is not human:  # they talk, and whoever is at it says so again
-                self.plan(self.now() + 2 * HOUR, lambda: self._goes_on(busy))
             return
         rng = self.rng("takes", name, version, human.key, f"{self.now():%Y-%m-%d}")
         if rng.random() < LAPSES:
             return
-        office = human.office
-        today = self.now().astimezone(office.zone).date()
-        ahead = max((item.expires - today).days * 5 // 7, 2)
-        days = max(1, round(min(item.lead_days, ahead) * rng.uniform(0.3, 0.8)))
         first = self.sees(human, self.now() + 2 * HOUR, rng)
-        done = human.back(office.at(office.later(first.astimezone(office.zone).date(), days), rng.uniform(10, 17)))
+        done = self._finished(item, human, first, rng)
         work = self.work[name] = Work(item, version, human, done)
         self.plan(min(first, until - HOUR), lambda: self._goes_on(work))
         self.plan(done, lambda: self._done(work))
         if item.lead.startswith("approval="):
             self.plan(first + (done - first) * 0.6, lambda: self._approved(work))
 
+    def _finished(self, item: Item, human: Human, first: datetime, rng: Random) -> datetime:
+        """When the work is done: after a part of the lead, or before they go on the holiday that they know of."""
+        office = human.office
+        today, begins = (at.astimezone(office.zone).date() for at in (self.now(), first))
+        ahead = max((item.expires - today).days * 5 // 7, 2)
+        days = max(1, round(min(item.lead_days, ahead) * rng.uniform(0.3, 0.8)))
+        done = office.at(office.later(begins, days), rng.uniform(10, 17))
+        leaving = min((one.start for one in human.away if first < one.start <= done), default=done)
+        return human.back(max(first + HOUR, min(done, leaving - 4 * HOUR)))
+
     def _current(self, work: Work) -> bool:
         same = self.work.get(work.item.name) is work and self.version.get(work.item.name, 0) == work.version
         return same and work.person.here(self.now())
 
     def _goes_on(self, work: Work) -> None:
-        """Say that work has begun; again before each promise ends."""
-        if not self._current(work):
+        """Say that work has begun; again before each promise ends, but not from a holiday."""
+        if not self._current(work) or work.person.back(self.now()) != self.now():
             return
         taken = self.program.ack(work.item.name, work.person.key, begun=True)
         if taken is None:

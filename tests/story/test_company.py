@@ -1,7 +1,8 @@
 """A simulated company lives with keywatch: whatever befalls it, somebody alive hears of it, and nobody hears too much.
 
-`COMPANY_SEEDS=1,2,3` chooses companies, `COMPANY=full` lives each of them at every rhythm of the timer. Each life
-prints its figures (`pytest -s`), and whatever spoils one is told with its history.
+Usually a smaller company lives for four months. `COMPANY=full` lives a whole year of 200 credentials in three companies
+at every rhythm of the timer: hours. `COMPANY_SEEDS=1,2` chooses companies. Each life prints its figures (`pytest -s`),
+and whatever spoils one is told with its history.
 """
 
 import os
@@ -18,8 +19,10 @@ from tests.story.company_judge import QUIET, Judge
 from tests.story.company_life import RHYTHMS, Life, Rhythm
 from tests.story.company_post import Letter
 
-SEEDS = [int(seed) for seed in os.environ.get("COMPANY_SEEDS", "1").split(",")]
-YEARLY = list(RHYTHMS) if os.environ.get("COMPANY") == "full" else ["daily at 09:00", "daily at 02:00"]
+FULL = os.environ.get("COMPANY") == "full"
+DAYS, CREDENTIALS = (365, 200) if FULL else (130, 80)
+YEARLY = list(RHYTHMS) if FULL else ["hourly", "daily at 02:00"]
+SEEDS = [int(seed) for seed in os.environ.get("COMPANY_SEEDS", "1,2,3" if FULL else "1").split(",")]
 
 
 def live(life: Life) -> Judge:
@@ -78,8 +81,8 @@ def test_forty_days_of_a_smaller_company(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("rhythm", YEARLY)
 def test_a_year(tmp_path: Path, rhythm: str, seed: int) -> None:
-    """A year of 40 people and 200 credentials: everybody in time, nobody too often, and no alias dead for long."""
-    judge = live(Life(tmp_path, made(seed), RHYTHMS[rhythm]))
+    """40 people and all they own: everybody in time, nobody too often, and no alias dead for long."""
+    judge = live(Life(tmp_path, made(seed, DAYS, CREDENTIALS), RHYTHMS[rhythm]))
     keeps_the_promises(judge)
     is_quiet(judge)
     finds_dead_aliases(judge)
@@ -90,7 +93,7 @@ def test_a_year(tmp_path: Path, rhythm: str, seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_year_with_an_inbox(tmp_path: Path, seed: int) -> None:
     """The same where dead aliases take mail and it comes back: said by the run after the bounce."""
-    judge = live(Life(tmp_path, made(seed), RHYTHMS["daily at 09:00"], with_inbox=True))
+    judge = live(Life(tmp_path, made(seed, DAYS, CREDENTIALS), RHYTHMS["daily at 09:00"], with_inbox=True))
     keeps_the_promises(judge)
     is_quiet(judge)
     finds_dead_aliases(judge, within=DAY + HOUR)
