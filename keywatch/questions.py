@@ -121,8 +121,8 @@ def _note_unanswered(tx: Tx, circle: Circle, last: Mapping[str, Open]) -> dateti
         owners = depending(name, circle) if is_shared(circle.world.routes[name]) else ()
         proven_at, accepted_at = circle.world.health_of(name).proven_at, one.asked.accepted_at
         answered = proven_at is not None and proven_at >= one.asked.message.created_at
-        if one.asked.message.state is MessageState.REFUSED or (accepted_at is None and one.asked.message.tries > 0):
-            accepted_at = one.asked.message.created_at  # it came back, or gets nowhere: nobody can answer it
+        if one.asked.message.state is MessageState.REFUSED:
+            accepted_at = one.asked.message.created_at  # it came back: nobody can answer it
         if not owners or accepted_at is None or answered or not alive(name, circle.world):
             continue  # one that was never accepted has asked nobody
         limit = unanswered_at(accepted_at, owners, circle.world.rules.at)

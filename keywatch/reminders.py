@@ -28,6 +28,8 @@ LONG = timedelta(days=2)
 """A promise shorter than this needs no reminder."""
 TOO_NEAR = timedelta(hours=12)
 """So near its end a promise is spoken of by its end alone."""
+FRESH_DUTY = timedelta(days=3)
+"""Runs may be days apart; who has been on duty for longer knows what is open from the calls themselves."""
 EVENING = time(20)
 """From here to the next `[policy] at` nobody is told what they inherit: it can wait until then."""
 OPEN = (State.EXPIRED, State.LATE, State.START, State.IN_HAND)
@@ -191,7 +193,11 @@ def _owed(
     seen, owed = state_of["seen"], state_of["owed"]
     assert isinstance(seen, list)
     assert isinstance(owed, dict)
-    fresh = [duty for key, duty in first.items() if key not in seen and duty.start and duty.start > since]
+    fresh = [
+        duty
+        for key, duty in first.items()
+        if key not in seen and duty.start and duty.start > since and now - duty.start <= FRESH_DUTY
+    ]
     owed = {key: start for key, start in owed.items() if key in first} | {
         duty.person.key: duty.start.isoformat() for duty in fresh if duty.start
     }

@@ -13,7 +13,7 @@ def test_the_code_of_a_test_proves_the_route(kw: Keyboard) -> None:
     assert f"keywatch ack {code}" in done.out
     assert kw.select("SELECT count(*) FROM evidence") == [(0,)]
     assert "ana:mail is proven" in kw.ok("ack", code).err
-    assert kw.select("SELECT route, person, kind FROM evidence") == [("ana:mail", "ana", "ack")]
+    assert kw.select("SELECT route, person, kind FROM evidence") == [("ana:mail", "ana", "attested")]
 
 
 def test_a_promise_needs_something_to_promise(kw: Keyboard) -> None:
