@@ -255,9 +255,15 @@ def _reconcile(
     resolving.keep(tx, config, answers, now)
     if not due.left:
         tx.set_meta("config_hash", config.digest_hash)
-    tell(tx, config, world, now)
+    if due.changed or scans or answers or tx.read.due(now) or _first_of_the_day(config, due, now):
+        tell(tx, config, world, now)  # it reads every credential, and nothing of it changes otherwise
     digest.enqueue_due(tx, config, world, now)
     return world
+
+
+def _first_of_the_day(config: Config, due: Due, now: datetime) -> bool:
+    before = due.last_run
+    return before is None or before.astimezone(config.zone).date() != now.astimezone(config.zone).date()
 
 
 def _forget(tx: Tx, config: Config) -> None:

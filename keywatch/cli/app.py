@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from keywatch.store import Store
 
 
+AN_HOUR = timedelta(hours=1)
 SAME = timedelta(minutes=1)
 """A run takes moments: a command at the instant of the last run is not before it."""
 
@@ -96,11 +97,14 @@ class App:
             raise KeywatchError(
                 "--now works only on a rehearsal store, and this one is real", "`keywatch init --rehearsal` makes one"
             )
+        said, forward = f"{base:%Y-%m-%dT%H:%M:%SZ}", "time only goes forward: give a later KEYWATCH_NOW"
         if last and base < last - SAME:
-            said = f"{base:%Y-%m-%dT%H:%M:%SZ}"
-            raise KeywatchError(f"{said} is before the last run at {last:%Y-%m-%dT%H:%M:%SZ}", "time only goes forward")
+            raise KeywatchError(f"{said} is before the last run at {last:%Y-%m-%dT%H:%M:%SZ}", forward)
         # Commands at one pretended instant follow each other: the later one starts where the earlier one ended.
-        base = max(base, instant_of(self.reader.meta("high_water") or None) or base)
+        came = instant_of(self.reader.meta("high_water") or None) or base
+        if base < came - AN_HOUR:
+            raise KeywatchError(f"{said} is before {came:%Y-%m-%dT%H:%M:%SZ}, to which this rehearsal came", forward)
+        base = max(base, came)
         return lambda: base + timedelta(seconds=time.monotonic() - self._started)
 
     def host_clock(self) -> datetime:
