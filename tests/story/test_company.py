@@ -7,7 +7,7 @@ and whatever spoils one is told with its history.
 
 import os
 import statistics
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -123,10 +123,13 @@ def test_a_real_mail_server_makes_no_difference(tmp_path: Path, rhythm: str) -> 
 # --------------------------------------------------------------------------- the judge itself
 
 
-def letter(judge: Judge, name: str, person: str, at: timedelta, verdict: VerdictKind = VerdictKind.ACCEPTED) -> Letter:
+def letter(
+    judge: Judge, name: str, person: str, at: timedelta, verdict: VerdictKind = VerdictKind.ACCEPTED, stage: str = ""
+) -> Letter:
     """One notice about one credential, as the judge hears of it."""
     names, to = {name: "LATE"}, f"{person}@example.com"
     made_up = Letter(START + at, f"{person}:mail", person, to, "<1@x>", True, "", "", names, "", verdict)
+    made_up.stages = {name: stage} if stage else {}
     judge.log.append(made_up)
     judge.sent(made_up)
     return made_up
@@ -149,6 +152,16 @@ def test_the_judge_counts_start_by_itself(judge: Judge) -> None:
     assert f"{known.expires} {known.start_by:%F %H:%M}" == "2026-12-04 2026-11-19 23:00"
 
 
+def test_the_judge_reads_a_date_where_keywatch_lives() -> None:
+    """A date without a time ends at midnight in Madrid, which is the evening before in Boston: that day counts no more.
+
+    Two working days before Tuesday 13 October there: Thursday 8 October is the last day to begin, and not Friday.
+    """
+    company = made(1, 90)
+    item = Item("c1", "t11", "2bd", 2, 365, date(2026, 10, 13))
+    assert f"{company.ends(item):%F %H:%M} {company.start_by(item):%F %H:%M}" == "2026-10-12 22:00 2026-10-08 04:00"
+
+
 def test_the_judge_sees_that_nobody_read(judge: Judge) -> None:
     """An accepted message is not read yet, and one that is read after start by came too late."""
     one = letter(judge, "c1", "p04", 20 * DAY)
@@ -166,6 +179,19 @@ def test_the_judge_believes_no_single_unproven_route(judge: Judge) -> None:
     assert len(judge.false_wells) == 1
     judge.proved("p04@example.com", START + 21 * DAY)
     letter(judge, "c1", "p04", 22 * DAY)
+    judge.ran(0, START + 22 * DAY)
+    assert len(judge.false_wells) == 1
+
+
+def test_the_judge_knows_who_is_told_as_well(judge: Judge) -> None:
+    """Whoever hears later of a stage that was covered makes it no new call; the next stage is one."""
+    for person in ("p04", "p05"):
+        letter(judge, "c1", person, 20 * DAY, stage="7d")
+    judge.ran(0, START + 20 * DAY)
+    letter(judge, "c1", "p06", 21 * DAY, stage="7d")
+    judge.ran(0, START + 21 * DAY)
+    assert not judge.false_wells
+    letter(judge, "c1", "p06", 22 * DAY, stage="2d")
     judge.ran(0, START + 22 * DAY)
     assert len(judge.false_wells) == 1
 
