@@ -25,7 +25,7 @@ def command(app: App, name: str, until: str, by: str, reason: str, output: str) 
     person = app.person(by)
     assert person is not None
     who = Speaker(person.key, app.login)
-    with app.store.write() as tx:
+    with app.store.write(plan=True) as tx:
         known = tx.read.credentials_by_id([old.id], now)[old.id]
         row = ending.accept_risk(tx, known, end, reason, who, now)
     if output == "json":

@@ -42,7 +42,7 @@ def command(
     if message is None and not named:
         raise acking.unknown_code(target)
     row = app.credential(target) if message is None else None
-    with app.store.write() as tx:
+    with app.store.write(plan=True) as tx:
         seen = world(app.config, tx.read, now)
         if message is not None:
             answer = acking.by_code(tx, app.config, seen, message, person, promise, now)

@@ -38,6 +38,6 @@ def command(
     title = reading.name(name)
     what = said(app, now, labels, expires=expires, never=never, issued=issued, automatic=automatic)
     who = speaker(app, None)
-    with app.store.write() as tx:
+    with app.store.write(plan=True) as tx:
         row = register.add(tx, app.config, world(app.config, tx.read, now), title, what, who, now)
     answer(app, row, now, output, "added")

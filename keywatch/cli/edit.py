@@ -44,7 +44,7 @@ def command(
     if what == register.Said() and not same_date:
         raise KeywatchError("nothing was said that could be changed", "`keywatch edit --help` lists the options")
     who = speaker(app, by)
-    with app.store.write() as tx:
+    with app.store.write(plan=True) as tx:
         seen = world(app.config, tx.read, now)
         known = tx.read.credentials_by_id([old.id], now)[old.id]
         row = register.edit(tx, app.config, seen, known, what, who, now, same_date=same_date)

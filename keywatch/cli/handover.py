@@ -34,7 +34,7 @@ def command(app: App, names: tuple[str, ...], giver: str | None, to: str, by: st
     now, receiver, holder, who = app.now, app.person(to), app.person(giver), speaker(app, by)
     assert receiver is not None
     rows = [app.credential(name) for name in names]
-    with app.store.write() as tx:
+    with app.store.write(plan=True) as tx:
         seen = world(app.config, tx.read, now)
         handed = handing.hand_over(tx, app.config, seen, rows, holder, receiver, who, now)
     _print(handed, now, output)

@@ -41,7 +41,7 @@ def command(app: App, file: str, kind: Literal["csv", "toml"] | None, update: bo
         plan = importing.plan(app.config, seen, app.reader, read, now, update=update)
         done = []
     else:
-        with app.store.write() as tx:
+        with app.store.write(plan=True) as tx:
             seen = world(app.config, tx.read, now)
             plan = importing.plan(app.config, seen, tx.read, read, now, update=update)
             done = importing.carry_out(tx, app.config, seen, plan, who, now)

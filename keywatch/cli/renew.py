@@ -49,7 +49,7 @@ def _renew(app: App, old: "Credential", expires: str, issued: str | None, who: "
     now = app.now
     at = dates.instant(expires, app.config.zone)
     born = dates.instant(issued, app.config.zone) if issued else None
-    with app.store.write() as tx:
+    with app.store.write(plan=True) as tx:
         seen = world(app.config, tx.read, now)
         known = tx.read.credentials_by_id([old.id], now)[old.id]
         row = register.renew(tx, app.config, seen, known, at, born, who, now)
@@ -64,7 +64,7 @@ def _step(app: App, old: "Credential", step: str, who: "Speaker", output: str) -
     from keywatch.outlook import world
 
     now, step = app.now, step.strip()
-    with app.store.write() as tx:
+    with app.store.write(plan=True) as tx:
         seen = world(app.config, tx.read, now)
         known = tx.read.credentials_by_id([old.id], now)[old.id]
         row, news = register.done(tx, app.config, seen, known, step, who, now)

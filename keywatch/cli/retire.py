@@ -30,7 +30,7 @@ def command(app: App, name: str | None, source: str | None, missing: bool, reaso
     from keywatch import ending
 
     meant = app.credential(str(name)).id if name else 0
-    with app.store.write() as tx:
+    with app.store.write(plan=True) as tx:
         if source:
             rows = ending.of_source(tx.read, app.config, source, now)
         else:
@@ -54,7 +54,7 @@ def _missing(app: App, name: str, reason: str, by: str | None) -> int:
         )
     now, who = app.now, speaker(app, by)
     seen = collect.scan(app.config, source, now)
-    with app.store.write() as tx:
+    with app.store.write(plan=True) as tx:
         rows = ending.lost(tx.read, name, seen.listing, now)
         for row in rows:
             ending.retire(tx, row, reason or f"{name} does not list it any more", who, now)

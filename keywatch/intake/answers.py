@@ -178,7 +178,9 @@ def _prove(case: Case, giver: Person | None) -> str:
     detail = f"replied to the {case.message.kind.value} of {case.message.created_at:%Y-%m-%d}"
     if giver is None:
         detail += f", from {clean(case.reading.sender, 80) or 'an address that it does not say'}"
-    case.add(EvidenceKind.REPLY, detail, giver.key if giver else "")
+    asked = case.message.kind in (MessageKind.QUESTION, MessageKind.TEST)
+    kind = EvidenceKind.ATTESTED if asked else EvidenceKind.REPLY
+    case.add(kind, detail, giver.key if giver else "")
     return ": it is read"
 
 

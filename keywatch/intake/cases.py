@@ -7,7 +7,7 @@ from datetime import datetime
 from keywatch import outlook
 from keywatch.config import Config
 from keywatch.inbox.reading import Kind, Reading
-from keywatch.model import Evidence, EvidenceKind, Message, Person, Route, World
+from keywatch.model import PROOFS, Evidence, EvidenceKind, Message, Person, Route, World
 from keywatch.store import Tx
 
 
@@ -91,7 +91,7 @@ class Case:
         assert self.message is not None
         assert self.route is not None
         present = outlook.address_hash(self.tx.read.meta("key"), self.route, self.config.base)
-        code = "" if kind is EvidenceKind.REPLY else self.reading.code
+        code = "" if kind in PROOFS else self.reading.code
         who = self.route.person if person is None else person
         row = Evidence(self.now, self.route.name, kind, "inbox", code, detail, who, until)
         self.tx.add_evidence(row, self.message.address_hash or present)

@@ -250,6 +250,6 @@ def test_yes_to_what_asks_for_no_promise(story: Story) -> None:
     """A yes to a test proves the route, whoever of its readers says it; nothing is taken, and nobody is answered."""
     story.run("test", ALIAS_ROUTE)
     came(story, reply(sent_to(story, ALIAS_ROUTE), "intern@example.com", "Yes, I do."))
-    assert answered(story) == [f"reply  {ALIAS_ROUTE}"]
+    assert answered(story) == [f"attested  {ALIAS_ROUTE}"]
     assert held(story) is None
     assert story.ask("SELECT count(*) FROM message WHERE kind = 'reminder'") == [(0,)]

@@ -258,7 +258,8 @@ def _mishaps(company: Company, rng: Random) -> None:
             alias.members = (*alias.members[:1], leavers[n - 6])
         company.aliases[alias.name] = alias
     long = min(company.days / 365, 1.0)
-    company.mail_outages = tuple(_window(somewhen(0.05, 0.95), rng.uniform(2, 40) * HOUR) for _ in range(5))
+    outages = range(max(2, round(5 * long)))
+    company.mail_outages = tuple(_window(somewhen(0.05, 0.95), rng.uniform(2, 40) * HOUR) for _ in outages)
     company.roster_outages = tuple(
         _window(somewhen(0.05, 0.95), length * long * DAY) for length in (1, 6, rng.uniform(12, 18))
     )

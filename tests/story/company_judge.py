@@ -235,7 +235,7 @@ class Judge:
         """Days from the death of each alias to the first finding about it; None: never said though time was left.
 
         For one that bounces, from the first message that went there while it was dead: nothing can be known of it
-        before. One that got readers again before any did is left out.
+        before. One that got readers again before anything could be said of it is left out.
         """
         found: dict[str, float | None] = {}
         for alias in self.company.aliases.values():
@@ -245,9 +245,16 @@ class Judge:
             if alias.bounces:
                 born = next((one.at for one in self.log if self._hit(one, alias, born)), self.company.end)
             told = next((one.at for one in findings(self.log, alias.name) if one.at >= born), None)
-            if told or self.company.end - born >= 47 * DAY:
-                found[f"{alias.name}{' (bounces)' if alias.bounces else ''}"] = (told - born) / DAY if told else None
+            known_by = min(self.company.end, alias.mended or self.company.end)
+            if told or known_by - born >= 47 * DAY + self._without_a_run(born, known_by):
+                days = (told - born - self._without_a_run(born, told)) / DAY if told else None
+                found[f"{alias.name}{' (bounces)' if alias.bounces else ''}"] = days
         return found
+
+    def _without_a_run(self, start: datetime, until: datetime) -> timedelta:
+        """How much of that time falls into the gap: nobody can be told anything by what does not run."""
+        gap = self.company.gap
+        return max(min(until, gap.until) - max(start, gap.start), timedelta(0))
 
     @staticmethod
     def _hit(letter: Letter, alias: Alias, since: datetime) -> bool:

@@ -86,10 +86,8 @@ def test_changed_at_the_issuer(story: Story) -> None:
     routes = {one["route"]: one["health"] for one in story.run("routes", "-o", "json").json["routes"]}
     assert routes["issuer:somebody@example.com"] == "unproven"
     assert f"issuer:{OTHER}" not in routes
-    assert [kind for (kind,) in story.ask("SELECT kind FROM event WHERE kind IN ('trouble', 'recovered')")] == [
-        "trouble",
-        "recovered",
-    ]
+    events = "SELECT kind FROM event WHERE kind IN ('trouble', 'recovered') AND credential = ? ORDER BY id"
+    assert story.ask(events, f"route:issuer:{OTHER}") == [("trouble",), ("recovered",)]
 
 
 def test_somebody_says_that_it_is_read(story: Story) -> None:
