@@ -3,6 +3,7 @@
 No transaction is open while the network is; the attempt is in the store before the first byte goes out.
 """
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -132,7 +133,7 @@ class Dispatcher:
                 message, n = claimed
                 items = tuple(tx.read.items(message.id, now))
                 route = world.routes.get(message.route)
-                if route is not None and self._owed(message, items, world):
+                if route is not None and self._owed(tx, message, items, world):
                     outgoing = wording.outgoing(self.config, message, route, items, world, tx.read, now)
                     tx.addressed(message.id, outlook.address_hash(tx.read.meta("key"), route, self.config.base))
                     return message, n, route, items, outgoing
@@ -140,10 +141,13 @@ class Dispatcher:
                 tx.abandon(message.id, n, self.owner, now)
 
     @staticmethod
-    def _owed(message: Message, items: Sequence[Item], world: World) -> bool:
-        """Whether a claimed message is still to go out: what is dead by now is only tested."""
+    def _owed(tx: Tx, message: Message, items: Sequence[Item], world: World) -> bool:
+        """Whether a claimed message is still to go out: dead routes are only tested, what was mended is not said."""
         if message.kind is MessageKind.TEST:
             return True
+        about = json.loads(message.body).get("about", "") if message.kind is MessageKind.FINDING else ""
+        if about and not tx.read.subjects().keys() & set(about.split("\n")):
+            return False
         return alive(message.route, world) and (bool(items) or message.kind is not MessageKind.NOTICE)
 
     # ------------------------------------------------------------- the books

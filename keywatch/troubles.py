@@ -293,7 +293,9 @@ def _tell(tx: Tx, config: Config, world: World, said: Sequence[tuple[Trouble, in
                     mine.append(trouble)
     for (route, person, due), found in messages.items():
         told = hashlib.sha256("|".join(f"{one.subject} {one.cause}" for one in found).encode()).hexdigest()[:16]
-        body = json.dumps({"subject": subject_of([one.title for one in found]), "text": _text(found, whys[route])})
+        about = "\n".join(one.subject for one in found)
+        words = {"subject": subject_of([one.title for one in found]), "text": _text(found, whys[route]), "about": about}
+        body = json.dumps(words)
         key = f"trouble|{told}|{route}|{now.isoformat()}"
         tx.enqueue(MessageKind.FINDING, key, route, person, body, due, domain(config))
 

@@ -147,6 +147,19 @@ def test_whoever_is_on_call_and_cannot_be_reached_is_said(tmp_path: Path) -> Non
         assert "ana@example.com" not in {mail.to for mail in mails}
 
 
+def test_what_is_mended_before_the_morning_is_not_said(tmp_path: Path) -> None:
+    """A trouble that waits for 09:00 and is over by then: its message is dropped."""
+    with telling(tmp_path, refuses={}) as story:
+        story.rewrite('ana = { name = "Ana Ruiz", mail = "ana@example.com" }', 'ana = { name = "Ana Ruiz" }')
+        story.at("2026-10-20 10:00").add("later", "2027-12-31")
+        story.check()
+        waiting = "SELECT count(*) FROM message WHERE kind = 'finding' AND state = 'pending'"
+        assert story.ask(waiting) > [(0,)]
+        story.rewrite('ana = { name = "Ana Ruiz" }', 'ana = { name = "Ana Ruiz", mail = "ana@example.com" }')
+        assert findings(story.advance(days=2, every=timedelta(hours=1))) == []
+        assert story.ask(waiting) == [(0,)]
+
+
 def test_many_troubles_are_one_message(tmp_path: Path) -> None:
     """Two dead aliases found in one run: whoever is told gets one message that names both."""
     with telling(tmp_path, refuses={ALIAS: "550 5.1.1 no", "web-alerts@example.com": "550 5.1.1 no"}) as story:
