@@ -10,7 +10,20 @@ from datetime import datetime, time, timedelta
 
 from keywatch import canary, ledger
 from keywatch.config import Config
-from keywatch.model import MANUAL, Ack, AckKind, Credential, Duty, Event, MessageKind, Owner, Person, State, World
+from keywatch.model import (
+    MANUAL,
+    Ack,
+    AckKind,
+    Credential,
+    Duty,
+    Episode,
+    Event,
+    MessageKind,
+    Owner,
+    Person,
+    State,
+    World,
+)
 from keywatch.policy import acks
 from keywatch.policy.audience import on_call_of, on_duty, routes_of
 from keywatch.policy.calendar import put_off
@@ -64,7 +77,8 @@ def remind(
 class Half:
     """A promise that holds, and when its giver is reminded of it."""
 
-    line: Timeline
+    credential: Credential
+    episode: Episode
     ack: Ack
     due: datetime
 
@@ -91,10 +105,9 @@ def _halves(tx: Tx, world: World, held: Sequence[Credential], now: datetime) -> 
         ack = acks.holding(episode.acks, now) if episode else None
         if episode is None or ack is None or row.expires_at is None or ack.person not in world.people:
             continue
-        line = timeline(row, episode, world)
-        due = put_off(line.calendar, world.rules.at, ack.at + (ack.until - ack.at) / 2)
         if ack.until - ack.at >= LONG:
-            found.append(Half(line, ack, due))
+            due = put_off(world.owner_of(row).calendar, world.rules.at, ack.at + (ack.until - ack.at) / 2)
+            found.append(Half(row, episode, ack, due))
     return found
 
 
@@ -105,25 +118,26 @@ def _said(tx: Tx, halves: Sequence[Half]) -> set[str]:
 
 def _remind_of(tx: Tx, config: Config, world: World, giver: Person, halves: Sequence[Half], now: datetime) -> None:
     """One message for everything of which half of one person's time has passed."""
-    first, more = halves[0], len(halves) - 1
-    name = first.line.credential.name
-    until = _day(first.ack.until - timedelta(microseconds=1), first.line)
+    lines_of = [(half, timeline(half.credential, half.episode, world)) for half in halves]
+    (first, line), more = lines_of[0], len(halves) - 1
+    name = first.credential.name
+    until = _day(first.ack.until - timedelta(microseconds=1), line)
     subject = f"Half time: you have {name} until {until}" + (f" (and {more} more)" if more else "")
     lines = [f"{giver.name}, half of the time that you gave yourself has passed. Nothing is wrong yet.", ""]
-    for half in halves:
-        lines += [*_half_lines(half, now), ""]
+    for half, line in lines_of:
+        lines += [*_half_lines(line, half.ack, now), ""]
     key = f"half|{','.join(str(half.ack.id) for half in halves)}"
     if remind(tx, config, world, giver, key, subject, "\n".join([*lines, READ, ""]), now):
-        for half in halves:
-            until = promised_day(half.ack.until, half.line.calendar.zone)
+        for half, line in lines_of:
+            until = promised_day(half.ack.until, line.calendar.zone)
             text = f"{giver.name} was reminded: half of the time until {until} has passed"
-            about = ledger.key(half.line.credential)
+            about = ledger.key(half.credential)
             tx.add_event(Event(now, KIND, about, "keywatch", text, {"ack": str(half.ack.id)}))
 
 
-def _half_lines(half: Half, now: datetime) -> list[str]:
+def _half_lines(line: Timeline, ack: Ack, now: datetime) -> list[str]:
     """What was promised until when, what comes then, how to extend it and how to end it."""
-    line, ack, row = half.line, half.ack, half.line.credential
+    row = line.credential
     what = "work has begun, done by" if ack.kind is AckKind.BEGUN else "you will begin by"
     promised = f"{_day(ack.at, line)} you said that {what} {_day(ack.until - timedelta(microseconds=1), line)}"
     adopted = None if line.expires_while_adopted else line.adopted_until

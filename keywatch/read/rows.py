@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, overload
 
 from keywatch.model import (
@@ -106,9 +107,15 @@ def instant_of(value: str | datetime) -> datetime: ...
 def instant_of(value: None) -> None: ...
 def instant_of(value: str | datetime | None) -> datetime | None:
     """An aware UTC instant from a stored one; None stays None."""
-    if value is None:
-        return None
-    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    if value is None or isinstance(value, datetime):
+        return value.astimezone(UTC) if value and value.tzinfo else value and value.replace(tzinfo=UTC)
+    return _parsed(value)
+
+
+@lru_cache(1 << 14)
+def _parsed(text: str) -> datetime:
+    """A run reads the same instants several times."""
+    moment = datetime.fromisoformat(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
