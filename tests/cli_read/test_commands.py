@@ -97,13 +97,19 @@ def test_list_json_has_the_fields_others_rely_on(full: House) -> None:
         (("--service", "checkout"), {"paygate-api"}),
         (("--within", "30d"), {"dead", "paygate-api", "sftp"}),
         (("--state", "expired", "--state", "undated"), {"dead", "undated"}),
-        (("--owner", "nobody"), set()),
+        (("--service", "nowhere"), set()),
     ],
     ids=lambda value: "-".join(sorted(value)) or "none",
 )
 def test_list_filters(full: House, filters: tuple[str, ...], names: set[str]) -> None:
     """Each filter narrows."""
     assert {one["name"] for one in full.run("list", "-o", "json", *filters).json["credentials"]} == names
+
+
+def test_list_of_an_owner_that_nobody_knows(full: House) -> None:
+    """A typing mistake is no empty list."""
+    answer = full.run("list", "--owner", "paymnts")
+    assert (answer.code, "did you mean 'payments'" in answer.err) == (2, True), answer
 
 
 def test_list_shows_retired_ones_when_asked(full: House) -> None:
