@@ -255,7 +255,8 @@ def _reconcile(
     resolving.keep(tx, config, answers, now)
     if not due.left:
         tx.set_meta("config_hash", config.digest_hash)
-    if due.changed or scans or answers or tx.read.due(now) or _first_of_the_day(config, due, now):
+    learnt = tx.read.meta("reach_at") <= text_of(now)
+    if learnt or due.changed or scans or answers or tx.read.due(now) or _first_of_the_day(config, due, now):
         tell(tx, config, world, now)  # it reads every credential, and nothing of it changes otherwise
     digest.enqueue_due(tx, config, world, now)
     return world

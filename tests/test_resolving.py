@@ -173,7 +173,7 @@ def test_a_person_who_answers_since_is_believed(story: Story, dns: DnsServer) ->
     story.at("2026-11-12 09:00").run("test", "payments-alias", expect=None)
     code = story.ask("SELECT code FROM message WHERE route = 'payments-alias' ORDER BY id DESC LIMIT 1")[0][0]
     story.run("ack", code, "--by", "ana")
-    assert story.ask("SELECT count(*) FROM evidence WHERE route = 'payments-alias' AND kind = 'ack'") == [(1,)]
+    assert story.ask("SELECT count(*) FROM evidence WHERE route = 'payments-alias' AND kind = 'attested'") == [(1,)]
     story.at("2026-11-13 08:30").check()
     assert [kind for _, kind, _ in looked_up(story)] == ["unresolved"]
 

@@ -173,7 +173,7 @@ class World:
         """What was printed is what is promised, and no further than the rules allow."""
         known = self.books.known[taken.credential.name]
         held = known.holding(self.now)
-        again = held is not None and held.person == giver
+        again = held is not None  # an answer without a date shortens nobody's promise
         limit = known.furthest(self.now, begun=begun)
         assert taken.until <= limit or (again and held and taken.until <= held.until), (
             f"I4 {known.row.name} is promised until {taken.until}, and {limit} is the furthest [{known}]"
