@@ -36,15 +36,19 @@ def keep(tx: Tx, config: Config, world: World, now: datetime) -> datetime | None
     """Ask what is due, and note what nobody answered. Returns when something will be due; None: nothing is asked."""
     nexts = [selfproof.keep(tx, config, now)]
     if config.questions:
-        last = _last(tx, config, world)
+        last = _last(tx, config, world, now)
         circle = _circle(tx, world, last, now)
         nexts += [_note_unanswered(tx, circle, last), _ask(tx, config, circle)]
     return min((at for at in nexts if at), default=None)
 
 
-def _last(tx: Tx, config: Config, world: World) -> dict[str, Open]:
-    """The last question to each route, unless it went to another address or was taken back."""
-    found = {name: one for name, one in tx.read.last_of(MessageKind.QUESTION).items() if name in world.routes}
+def _last(tx: Tx, config: Config, world: World, now: datetime) -> dict[str, Open]:
+    """The last question to each route, unless it went to another address, was taken back, or lies in the future.
+
+    What a clock that was ahead has asked must not keep keywatch from asking until then.
+    """
+    asked = tx.read.last_of(MessageKind.QUESTION)
+    found = {name: one for name, one in asked.items() if name in world.routes and one.message.created_at <= now}
     hashes = outlook.address_hashes(config, tx.read, {name: world.routes[name] for name in found})
     return {
         name: Open(one, hashes[name])

@@ -1,7 +1,13 @@
 """Shell completion. `eval "$(keywatch completion bash)"` in a shell's start file switches it on."""
 
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
 import click
 from click.shell_completion import get_completion_class
+
+if TYPE_CHECKING:
+    from keywatch.config import Config
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -35,32 +41,24 @@ def names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[
 
 def owners(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """The names of owners, likewise."""
-    from keywatch.cli.app import App
-
-    try:
-        known = App(ctx.find_root().params.get("config_path")).config.owners
-    except Exception:  # noqa: BLE001  # the same
-        return []
-    return sorted(name for name in known if name.startswith(incomplete))
+    return _of_config(ctx, incomplete, lambda config: config.owners)
 
 
 def routes(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """The names of the routes of the config, likewise."""
-    from keywatch.cli.app import App
-
-    try:
-        known = App(ctx.find_root().params.get("config_path")).config.routes
-    except Exception:  # noqa: BLE001  # the same
-        return []
-    return sorted(name for name in known if name.startswith(incomplete))
+    return _of_config(ctx, incomplete, lambda config: config.routes)
 
 
 def rosters(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """The references of owners to rosters, likewise."""
+    return _of_config(ctx, incomplete, lambda config: {owner.roster for owner in config.owners.values()})
+
+
+def _of_config(ctx: click.Context, incomplete: str, pick: "Callable[[Config], Iterable[str]]") -> list[str]:
     from keywatch.cli.app import App
 
     try:
-        known = {owner.roster for owner in App(ctx.find_root().params.get("config_path")).config.owners.values()}
+        known = pick(App(ctx.find_root().params.get("config_path")).config)
     except Exception:  # noqa: BLE001  # the same
         return []
     return sorted(name for name in known if name and name.startswith(incomplete))

@@ -48,7 +48,7 @@ def _read(app: App, dry_run: bool) -> "tuple[Post, list[Done]]":
     from keywatch.store import owner_name
 
     now, owner = app.now, owner_name()
-    with app.store.write() as tx:
+    with app.store.write(plan=True) as tx:
         known = tx.read.feed(INBOX, INBOX)
         if not dry_run and not tx.claim_feed(INBOX, INBOX, "", now, FEED_LEASE, owner, due=False):
             raise KeywatchError(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from keywatch.config import sections
+from keywatch.config.holidays import stamped
 from keywatch.config.outgoing import inbox_settings, is_reference, mail_settings
 from keywatch.config.table import Table, unknown
 from keywatch.config.values import OWN, Config, store_url
@@ -118,7 +119,7 @@ def config_of(
     calendars = sections.calendars(root, zone)
     config = Config(
         path=path,
-        digest_hash=sections.stamped(digest_hash, calendars.values()),
+        digest_hash=stamped(digest_hash, calendars.values()),
         zone=zone,
         keeper=core.one_of("owner", "owner", sections.names(raw, "owners"), needed=True),
         mail=mail_settings(mail, path.parent),

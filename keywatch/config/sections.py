@@ -1,16 +1,12 @@
 """Reads the sections of keywatch.toml, each in a function of its own, into the values of `keywatch.model`."""
 
-from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, time, timedelta
-from difflib import get_close_matches
-from functools import cache
-from hashlib import sha256
-from typing import Any
 from zoneinfo import ZoneInfo
 
+from keywatch.config.holidays import holidays_of
 from keywatch.config.outgoing import is_reference, schema_of, url_problem
-from keywatch.config.table import Table, clock, is_address, shown, unknown, valid_name
+from keywatch.config.table import Table, clock, is_address, unknown, valid_name
 from keywatch.config.values import OWN, Assign, DigestSettings, RosterConfig, SourceConfig, mail_route
 from keywatch.model import LABELS, MANUAL, PRODUCTION, Calendar, Ladder, Owner, Person, Route, Rules
 
@@ -23,8 +19,6 @@ OTHERS = Ladder(before=(7,), late=False, last=False, repeats=False, climbs=False
 FURTHEST_DAYS = 730
 OWN_LADDER = Ladder(before=(7,))
 """Production's, but for one stage before start by: the one that asks."""
-LISTED = 24
-"""Regions of a country that a problem names."""
 SHORTEST_CANARY, LONGEST_CANARY = timedelta(days=7), timedelta(days=365)
 
 
@@ -124,7 +118,7 @@ def calendars(root: Table, default: ZoneInfo) -> dict[str, Calendar]:
     found = {}
     for name, table in root.named("calendars"):
         zone = table.zone("timezone", default)
-        free = _public(table, frozenset(_holidays(table)))
+        free = holidays_of(table)
         found[name] = Calendar(zone, _weekend(table), free, tuple(_freezes(table)))
         table.done()
     return found
@@ -138,88 +132,6 @@ def _weekend(table: Table) -> frozenset[int]:
     if len(days) == len(WEEKDAYS):
         table.wrong("weekend", "leaves no working day")
     return days
-
-
-def _holidays(table: Table) -> Iterator[date]:
-    for day in table.take("holidays", list, []):
-        if type(day) is date:
-            yield day
-        else:
-            table.wrong("holidays", "must be a list of dates such as 2026-12-25, without quotes")
-
-
-@dataclass(frozen=True, slots=True)
-class PublicHolidays:
-    """The public holidays of a country or of one region of it, in whatever year is asked for, and some dates besides.
-
-    A plain value: two are the same where these words are. Days that the moon decides are estimates of the library.
-    """
-
-    country: str
-    region: str
-    """"" = what holds in the whole country."""
-    also: frozenset[date] = frozenset()
-
-    def __contains__(self, day: object) -> bool:
-        return isinstance(day, date) and (day in self.also or day in _of_year(self.country, self.region, day.year))
-
-
-@cache
-def _of_year(country: str, region: str, year: int) -> frozenset[date]:
-    """Worked out once for a year that somebody asks about: nobody knows here how far back or ahead a rule will look."""
-    import holidays
-
-    return frozenset(holidays.country_holidays(country, subdiv=region or None, years=year, expand=False))
-
-
-def _public(table: Table, also: frozenset[date]) -> Container[date]:
-    """What `country` and `region` add to the dates that are written down."""
-    country, region = table.text("country"), table.text("region")
-    if region and not country:
-        table.wrong("region", 'is one of a country: write country = "ES" too')
-    if not country:
-        return also
-    try:
-        import holidays
-    except ImportError:
-        table.wrong("country", "public holidays need a library that is not installed: pip install 'keywatch[holidays]'")
-        return also
-    if not (known := _country(country)):
-        table.wrong("country", f"no country {shown(country)}{_nearest_country(country)}; write its ISO 3166 code")
-        return also
-    place: Any = holidays.country_holidays(known)
-    # The library knows regions by other names too, in the country's own languages.
-    regions = (*place.subdivisions, *place.subdivisions_aliases)
-    if region and region not in regions:
-        more = f" and {len(place.subdivisions) - LISTED} more" if len(place.subdivisions) > LISTED else ""
-        listed = ", ".join(place.subdivisions[:LISTED]) or "none"
-        table.wrong("region", f"{unknown(f'region of {country}', region, regions)}; there are: {listed}{more}")
-        return also
-    return PublicHolidays(country, region, also)
-
-
-def stamped(digest_hash: str, calendars: Iterable[Calendar]) -> str:
-    """The hash of the config and of what works out its public holidays: another version counts every date anew."""
-    if not any(isinstance(one.holidays, PublicHolidays) for one in calendars):
-        return digest_hash
-    import holidays
-
-    return sha256(f"{digest_hash} holidays {holidays.__version__}".encode()).hexdigest()
-
-
-def _country(code: str) -> str:
-    """The code where the library knows that country; else "". Its other names are names of Python classes."""
-    from holidays.registry import COUNTRIES
-
-    return code if any(code in words[1:] for words in COUNTRIES.values()) else ""
-
-
-def _nearest_country(text: str) -> str:
-    from holidays.registry import COUNTRIES
-
-    codes = {word.casefold(): words[1] for words in COUNTRIES.values() for word in words}
-    near = get_close_matches(text[:64].replace(" ", "").casefold(), codes, n=1)
-    return f" (did you mean '{codes[near[0]]}'?)" if near else ""
 
 
 def _freezes(table: Table) -> Iterator[tuple[date, date]]:

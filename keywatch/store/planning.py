@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import case, delete, exists, func, literal, or_, select, update
+from sqlalchemy.dialects import sqlite
 
 from keywatch.model import AckKind, Decision, Event, MessageKind, MessageState, Outcome, Planned
 from keywatch.read import Subject, text_of
@@ -41,18 +42,7 @@ class Planning(Mint):
 
     def open_subject(self, subject: str, cause: str, now: datetime) -> Subject:
         """Open the episode of a route, a source or a roster; there must be none that is open."""
-        made = self.insert(EPISODE).values(
-            credential_id=None,
-            subject=subject,
-            opened_at=now,
-            deadline=now,
-            version=cause,
-            rung=0,
-            expired_when_seen=False,
-            covered="",
-            outcome="",
-            ended_by="",
-        )
+        made = self._episode(subject, now, deadline=now, version=cause)
         made_id = int(self.connection.execute(made.returning(EPISODE.c.id)).scalar_one())
         return Subject(made_id, subject, cause, now, 0, None)
 
@@ -68,22 +58,24 @@ class Planning(Mint):
     ) -> int:
         """Open the episode of a credential; where one is open already, that one stays. Returns its id."""
         subject = f"credential:{credential_id}"
-        made = self.insert(EPISODE).values(
+        made = self._episode(
+            subject,
+            opened_at,
             credential_id=credential_id,
-            subject=subject,
-            opened_at=opened_at,
             deadline=deadline,
             version=version,
             rung=rung,
             adopted_at=adopted_at,
             expired_when_seen=expired_when_seen,
-            covered="",
-            outcome="",
-            ended_by="",
         )
         self.connection.execute(made.on_conflict_do_nothing())
         found = select(EPISODE.c.id).where(EPISODE.c.subject == subject, EPISODE.c.ended_at.is_(None))
         return int(self.connection.execute(found).scalar_one())
+
+    def _episode(self, subject: str, opened_at: datetime, **columns: Any) -> sqlite.Insert:
+        """A row that begins an episode; of something that is no credential unless the columns say more."""
+        blank = {"credential_id": None, "rung": 0, "expired_when_seen": False, "covered": "", "outcome": ""}
+        return self.insert(EPISODE).values(subject=subject, opened_at=opened_at, ended_by="", **{**blank, **columns})
 
     def change_episode(self, episode_id: int, **columns: Any) -> None:
         """Set columns of an episode, such as `deadline`, `moved_at` or `version`."""

@@ -166,14 +166,14 @@ class World:
         if mail.to not in self.books.dead and mail.to in {*self.address.values(), ALIAS}:
             self.books.proofs.setdefault(mail.to, []).append(self.now)
         for taken in answer.taken:
-            self._promised(taken, mail.person or "cy", begun=begun)
+            self._promised(taken, mail.person or "cy", begun=begun, dated=until is not None)
         return True
 
-    def _promised(self, taken: acking.Taken, giver: str, *, begun: bool) -> None:
+    def _promised(self, taken: acking.Taken, giver: str, *, begun: bool, dated: bool) -> None:
         """What was printed is what is promised, and no further than the rules allow."""
         known = self.books.known[taken.credential.name]
         held = known.holding(self.now)
-        again = held is not None  # an answer without a date shortens nobody's promise
+        again = held is not None and (held.person == giver or not dated)  # without a date nothing is shortened
         limit = known.furthest(self.now, begun=begun)
         assert taken.until <= limit or (again and held and taken.until <= held.until), (
             f"I4 {known.row.name} is promised until {taken.until}, and {limit} is the furthest [{known}]"

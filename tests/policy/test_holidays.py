@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keywatch.config.sections import PublicHolidays
+from keywatch.config.holidays import PublicHolidays
 from keywatch.dates import lead
 from keywatch.model import Calendar, Rules
 from keywatch.policy.calendar import is_open, is_working, nth_working_day_back
