@@ -1,6 +1,8 @@
 """Quiet times: an alias dies without a bounce, and its people hear of it months before anything expires."""
 
+import contextlib
 import re
+import sqlite3
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -69,6 +71,16 @@ def test_the_first_slot_asks_each_once(story: Story) -> None:
     nine = datetime.fromisoformat("2026-10-05T07:30Z")
     once = {route: [nine] for route in ("payments-alias", "ana:mail", "li:mail", "mia:mail")}
     assert asked(sent) == once
+
+
+def test_what_a_clock_that_was_ahead_asked_keeps_nobody_from_being_asked(story: Story) -> None:
+    """A question dated next year, and the clock is right again: the alias is asked at the next slot all the same."""
+    assert "payments-alias" in asked(story.at("2026-10-05 07:30").check())
+    with contextlib.closing(sqlite3.connect(story.folder / "keywatch.db")) as connection:
+        connection.execute("UPDATE message SET created_at = '2027-10-05 07:30:00.000000' WHERE kind = 'question'")
+        connection.execute("UPDATE message SET accepted_at = created_at WHERE kind = 'question'")
+        connection.commit()
+    assert "payments-alias" in asked(story.at("2026-10-06 07:30").check())
 
 
 def test_it_is_asked_again_when_the_answer_is_four_weeks_old(story: Story) -> None:
