@@ -10,6 +10,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -86,7 +87,7 @@ def installed(group: str) -> dict[str, EntryPoint]:
         KeywatchError: two distributions provide the same name.
     """
     found: dict[str, EntryPoint] = {}
-    for entry in sorted(entry_points(group=f"keywatch.{group}"), key=lambda e: e.name):
+    for entry in _entries(f"keywatch.{group}", entry_points):
         if entry.name in found and found[entry.name].value != entry.value:
             raise KeywatchError(
                 f"two packages provide the {group[:-1]} '{entry.name}': {found[entry.name].value} and {entry.value}",
@@ -94,6 +95,12 @@ def installed(group: str) -> dict[str, EntryPoint]:
             )
         found[entry.name] = entry
     return found
+
+
+@lru_cache(16)
+def _entries(group: str, ask: Callable[..., Iterable[EntryPoint]]) -> list[EntryPoint]:
+    """Asked once: each time every installed distribution is read, which takes longer than a query of the store."""
+    return sorted(ask(group=group), key=lambda entry: entry.name)
 
 
 def load(group: str, name: str) -> Any:
