@@ -124,7 +124,10 @@ def _shared(circle: Circle) -> Iterator[Asking]:
     for route in circle.world.routes.values():
         owners = depending(route.name, circle) if is_shared(route) and alive(route.name, circle.world) else ()
         if owners:
-            last = _latest(circle.world.health_of(route.name).proven_at, circle.asked.get(route.name))
+            proven, asked = circle.world.health_of(route.name).proven_at, circle.asked.get(route.name)
+            # An answer proves no more than its question asked: the next one comes four weeks after that one.
+            answered = proven is not None and asked is not None and asked <= proven < asked + PATIENCE
+            last = asked if answered else _latest(proven, asked)
             slot = _slot(owners, last + SHARED_EVERY if last else None, circle)
             yield Asking(route.name, slot, "", _why(route.name, owners, circle))
 

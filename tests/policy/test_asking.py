@@ -73,6 +73,12 @@ def test_it_is_asked_four_weeks_after_the_last_question_too() -> None:
     assert slot(circle(place, {ALIAS: madrid("2026-11-14 09:00")}), ALIAS) == madrid("2026-12-14 09:00")
 
 
+def test_an_answer_days_later_does_not_put_the_next_question_off() -> None:
+    """Four weeks go from question to question: else a route is asked each 32 days, and a dead one found days later."""
+    place = proven(fresh(), ALIAS, madrid("2026-11-06 10:00"))
+    assert slot(circle(place, {ALIAS: madrid("2026-11-02 09:00")}), ALIAS) == madrid("2026-11-30 09:00")
+
+
 def test_a_slot_that_passed_between_two_runs_is_not_missed() -> None:
     """A timer that runs at two in the night asks in the first run after nine o'clock."""
     place, night = fresh(alias=HealthState.UNPROVEN), madrid("2026-11-18 02:00")
