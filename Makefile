@@ -1,8 +1,9 @@
 # make demo   plays the incident in its own environment
-# make test   the whole test suite
+# make test   the test suite, except for what the targets below run
 # make worlds 120 days of an installation at three rhythms; storms of killed workers; migrations killed at each statement
 #             four months of a company of 40 at three rhythms; COMPANY=full: three of them for a year at four, in hours
-# make crash  killed at every system call, and power cuts; with ALL=1 at every executed line too (needs strace)
+# make crash  killed at every failpoint, at lines with effects and at every system call, and power cuts (needs strace);
+#             with ALL=1 at every executed line
 # make model  thousands of lives of an installation, and simulated years (MODEL_EXAMPLES=2000 YEARS=10)
 # make mutants  plants mistakes, one at a time; every one must be noticed
 # make check  format, lint, layers, types
@@ -20,14 +21,14 @@ demo: $(VENV)/.run
 	$(BIN)/keywatch demo
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n auto --dist loadgroup -q -m "not slow" $(ARGS)
+	$(BIN)/pytest -n auto --dist loadgroup -q -m "not slow" --ignore tests/crash --ignore tests/model $(ARGS)
 
 # Whole lives of installations, run after run; minutes, not seconds.
 worlds: $(VENV)/.dev
 	$(BIN)/pytest -n auto -q -m slow tests/story tests/storm tests/store $(ARGS)
 
 crash: $(VENV)/.dev
-	$(BIN)/pytest -n auto -q tests/crash -m "strace$(if $(ALL), or slow)" $(ARGS)
+	$(BIN)/pytest -n auto -q tests/crash $(if $(ALL),,-m "strace or not slow") $(ARGS)
 
 MODEL_EXAMPLES ?= 2000
 YEARS ?= 10

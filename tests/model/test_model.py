@@ -1,6 +1,6 @@
 """A model of the whole program: hypothesis invents lives of installations, the oracle's books say what must hold.
 
-`MODEL_EXAMPLES=2000` is the long run (with 40 steps each); `make test` runs fewer.
+`MODEL_EXAMPLES=2000` is the long run (with 40 steps each); CI runs fewer.
 """
 
 import contextlib

@@ -256,6 +256,7 @@ def _every_kill(make: Callable[[], str], trace: Path, *, making: bool = False) -
     raise AssertionError("it never came to its end")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("revision", REVISIONS[:-1])
 def test_a_killed_upgrade_is_old_or_new(old: Make, tmp_path: Path, revision: str) -> None:
     """Killed before every statement that writes and around every commit: one schema or the other is whole.
