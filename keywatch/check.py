@@ -258,7 +258,6 @@ def _reconcile(
     learnt = tx.read.meta("reach_at") <= text_of(now)
     if learnt or due.changed or scans or answers or tx.read.due(now) or _first_of_the_day(config, due, now):
         tell(tx, config, world, now)  # it reads every credential, and nothing of it changes otherwise
-    digest.enqueue_due(tx, config, world, now)
     return world
 
 
@@ -331,7 +330,7 @@ def _until_quiet(
 
 
 def _quiet_times(tx: Tx, config: Config, world: World, now: datetime) -> World:
-    """What is asked and said besides the ladder: does somebody read here, what is wrong, what was promised.
+    """What is asked and said besides the ladder: does somebody read here, what is wrong, what was promised, the week.
 
     Returns the world as it is after that: what nobody answered makes a route suspect.
     """
@@ -339,7 +338,11 @@ def _quiet_times(tx: Tx, config: Config, world: World, now: datetime) -> World:
     asked = questions.keep(tx, config, world, now)
     if tx.read.meta("reach_at") != known:  # there is new evidence
         world = outlook.world(config, tx.read, now)
-    nexts = [asked, troubles.keep(tx, config, world, now), reminders.keep(tx, config, world, now)]
+    nexts = [asked, troubles.keep(tx, config, world, now)]
+    notes, again = reminders.due(tx, config, world, now)
+    carried = [note for one in digest.enqueue_due(tx, config, world, now, notes) for note in one.notes]
+    reminders.say(tx, config, world, [note for note in notes if note not in carried], now)
+    nexts.append(again)
     tx.set_meta("reach_at", text_of(min((at for at in nexts if at), default=NEVER)))
     return world
 

@@ -6,7 +6,7 @@ missing Monday mail is noticed; to everybody on the first Monday of the month.
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from keywatch.config import Config
@@ -18,6 +18,7 @@ from keywatch.policy.calendar import DAY
 from keywatch.policy.reach import concerned
 from keywatch.policy.state import marks, state, worst_first
 from keywatch.read import Reader
+from keywatch.reminders import Note
 from keywatch.render import page
 from keywatch.render.entries import expiry
 from keywatch.store import Tx
@@ -59,6 +60,8 @@ class Digest:
     """What keeps keywatch from reaching people or from knowing. It is said by itself too, so it makes no digest due."""
     always: bool
     """They get it each week, whatever it says."""
+    notes: tuple[Note, ...] = ()
+    """What they are to be reminded of that day: it takes no message of its own."""
 
     @property
     def says_something(self) -> bool:
@@ -84,32 +87,44 @@ def next_at(config: Config, now: datetime) -> datetime:
     return this_week if now < this_week else due_at(config, now + WEEK)
 
 
-def enqueue_due(tx: Tx, config: Config, world: World, now: datetime, *, force: bool = False) -> int:
-    """Enqueue this week's digests once their time has come. Returns how many are new.
+def enqueue_due(
+    tx: Tx, config: Config, world: World, now: datetime, notes: Sequence[Note] = (), *, force: bool = False
+) -> list[Digest]:
+    """Enqueue this week's digests once their time has come, with the notes to their readers. Returns the new ones.
 
     A store that is new starts with the next Monday: nothing was promised for the last one.
     """
     week, mark = week_of(config, now), tx.read.meta("digest_week")
     if not force and (mark == week or now < due_at(config, now)):
-        return 0
+        return []
     if not mark and not force:
         tx.set_meta("digest_week", week)
-        return 0
-    made = 0
-    for one in digests(config, world, tx.read, now):
-        if force or one.always or one.says_something or _first_of_month(config, now):
-            made += _enqueue(tx, config, one, week, now)
+        return []
+    due = [
+        _carrying(one, notes, world)
+        for one in digests(config, world, tx.read, now)
+        if force or one.always or one.says_something or _first_of_month(config, now)
+    ]
     tx.set_meta("digest_week", week)
-    return made
+    return [one for one in due if _enqueue(tx, config, one, week, now)]
 
 
-def _enqueue(tx: Tx, config: Config, one: Digest, week: str, now: datetime) -> int:
+def _carrying(one: Digest, notes: Sequence[Note], world: World) -> Digest:
+    """The digest with what its reader is reminded of, if it takes every route that the reminder would take."""
+    mine = tuple(note for note in notes if note.person.key == one.person)
+    if not mine or {route.name for route in routes_of(mine[0].person, world)} - set(one.routes):
+        return one
+    subject = "; ".join([*(note.subject for note in mine), one.subject[:1].lower() + one.subject[1:]])
+    return replace(one, subject=subject, notes=mine)
+
+
+def _enqueue(tx: Tx, config: Config, one: Digest, week: str, now: datetime) -> bool:
+    """False: it went out before."""
     body = json.dumps({"subject": one.subject, "text": text(one), "html": html(one)})
     person = one.person if one.person in config.people or "@" in one.person else ""
-    return sum(
-        tx.enqueue(MessageKind.DIGEST, f"digest|{week}|{route}", route, person, body, now, domain(config)) is not None
-        for route in one.routes
-    )
+    keys = [(f"digest|{week}|{route}", route) for route in one.routes]
+    made = [tx.enqueue(MessageKind.DIGEST, key, route, person, body, now, domain(config)) for key, route in keys]
+    return any(message is not None for message in made)
 
 
 def _first_of_month(config: Config, now: datetime) -> bool:

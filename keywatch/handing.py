@@ -16,7 +16,7 @@ from keywatch.policy.calendar import local_day
 from keywatch.policy.case import timeline
 from keywatch.policy.stages import Timeline
 from keywatch.register import Speaker
-from keywatch.reminders import READ, remind, renewed
+from keywatch.reminders import Note, renewed, say
 from keywatch.render.entries import expiry, name_of, needs
 from keywatch.report import quoted
 from keywatch.store import Tx
@@ -136,7 +136,7 @@ def _tell(
         said = [line for one, there in zip(handed, lines, strict=True) for line in _received(one, there, now)]
         head = f"{to.name}, {by} handed this over to you. It is in hand in your name now."
         subject = _subject("Handed over to you:", handed)
-        remind(tx, config, world, to, f"{key}|to", subject, "\n".join([head, "", *said, READ, ""]), now)
+        say(tx, config, world, [Note(to, f"{key}|to", subject, "\n".join([head, "", *said]))], now)
     for giver in {one.giver: None for one in handed}:
         person, mine = world.people.get(giver), [one for one in handed if one.giver == giver]
         if person is None or giver == who.name:
@@ -144,7 +144,7 @@ def _tell(
         head = f"{person.name}, {by} handed this over to {to.name}. You need not do anything any more."
         said = [f"{one.credential.name}: {to.name} has it until {one.day:%a %-d %b}" for one in mine]
         subject = _subject(f"{to.name} has it now:", mine)
-        remind(tx, config, world, person, f"{key}|from", subject, "\n".join([head, "", *said, "", READ, ""]), now)
+        say(tx, config, world, [Note(person, f"{key}|from", subject, "\n".join([head, "", *said, ""]))], now)
 
 
 def _subject(head: str, handed: Sequence[Handed]) -> str:

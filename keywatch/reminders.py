@@ -1,6 +1,7 @@
 """Quiet words to one person: half of what you promised has passed; with this duty you inherit what is open.
 
-A reminder is no call: it asks for nothing, and counts for no cover, no silence and no health.
+A reminder is no call: it asks for nothing, and counts for no cover, no silence and no health. On the day of the weekly
+digest it stands in it.
 """
 
 import json
@@ -54,20 +55,31 @@ ON_DUTY = "on_duty"
 READ = f"`keywatch ack {CODE}` says that you have read this. It promises nothing."
 
 
-def keep(tx: Tx, config: Config, world: World, now: datetime) -> datetime | None:
-    """Say what is due. Returns when something will be due."""
-    nexts = [*_promises(tx, config, world, tx.read.held(now), now), *_duties(tx, config, world, now)]
-    return min((at for at in nexts if at > now), default=None)
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What one person is reminded of."""
+
+    person: Person
+    key: str
+    """What makes it the same one in the next run."""
+    subject: str
+    text: str
 
 
-def remind(
-    tx: Tx, config: Config, world: World, person: Person, key: str, subject: str, text: str, now: datetime
-) -> bool:
-    """Enqueue a reminder on somebody's best route (all of theirs where none is proven). False: they have none."""
-    routes, body = routes_of(person, world), json.dumps({"subject": subject, "text": text})
-    for route in routes:
-        tx.enqueue(MessageKind.REMINDER, f"{key}|{route.name}", route.name, person.key, body, now, domain(config))
-    return bool(routes)
+def due(tx: Tx, config: Config, world: World, now: datetime) -> tuple[list[Note], datetime | None]:
+    """Who is to be reminded of what, once: the caller says it. And when something will be due."""
+    halves, half_times = _promises(tx, world, tx.read.held(now), now)
+    shifts, starts = _duties(tx, config, world, now)
+    return [*halves, *shifts], min((at for at in [*half_times, *starts] if at > now), default=None)
+
+
+def say(tx: Tx, config: Config, world: World, notes: Iterable[Note], now: datetime) -> None:
+    """Enqueue each for somebody's best route (all of theirs where none is proven)."""
+    for note in notes:
+        body = json.dumps({"subject": note.subject, "text": f"{note.text}\n{READ}\n"})
+        for route in routes_of(note.person, world):
+            key = f"{note.key}|{route.name}"
+            tx.enqueue(MessageKind.REMINDER, key, route.name, note.person.key, body, now, domain(config))
 
 
 # --------------------------------------------------------------------------- half of a promise
@@ -83,18 +95,17 @@ class Half:
     due: datetime
 
 
-def _promises(tx: Tx, config: Config, world: World, held: Sequence[Credential], now: datetime) -> Iterable[datetime]:
-    """Remind the givers of promises of which half has passed, each in one message; when the others are due."""
+def _promises(tx: Tx, world: World, held: Sequence[Credential], now: datetime) -> tuple[list[Note], Iterable[datetime]]:
+    """For each giver of promises of which half has passed one note; when the others are due."""
     halves = _halves(tx, world, held, now)
     said = _said(tx, halves)
     fresh = [half for half in halves if str(half.ack.id) not in said]
-    due: dict[str, list[Half]] = {}
+    by_giver: dict[str, list[Half]] = {}
     for half in fresh:
-        if half.due <= now <= half.ack.until - TOO_NEAR:
-            due.setdefault(half.ack.person, []).append(half)
-    for key, mine in due.items():
-        _remind_of(tx, config, world, world.people[key], mine, now)
-    return [half.due for half in fresh]
+        if half.due <= now <= half.ack.until - TOO_NEAR and routes_of(world.people[half.ack.person], world):
+            by_giver.setdefault(half.ack.person, []).append(half)
+    notes = [_remind_of(tx, world, world.people[key], mine, now) for key, mine in by_giver.items()]
+    return notes, [half.due for half in fresh]
 
 
 def _halves(tx: Tx, world: World, held: Sequence[Credential], now: datetime) -> list[Half]:
@@ -116,8 +127,8 @@ def _said(tx: Tx, halves: Sequence[Half]) -> set[str]:
     return {event.data.get("ack", "") for event in tx.read.events(kinds={KIND}, since=since)} if since else set()
 
 
-def _remind_of(tx: Tx, config: Config, world: World, giver: Person, halves: Sequence[Half], now: datetime) -> None:
-    """One message for everything of which half of one person's time has passed."""
+def _remind_of(tx: Tx, world: World, giver: Person, halves: Sequence[Half], now: datetime) -> Note:
+    """One note for everything of which half of one person's time has passed."""
     lines_of = [(half, timeline(half.credential, half.episode, world)) for half in halves]
     (first, line), more = lines_of[0], len(halves) - 1
     name = first.credential.name
@@ -127,12 +138,12 @@ def _remind_of(tx: Tx, config: Config, world: World, giver: Person, halves: Sequ
     for half, line in lines_of:
         lines += [*_half_lines(line, half.ack, now), ""]
     key = f"half|{','.join(str(half.ack.id) for half in halves)}"
-    if remind(tx, config, world, giver, key, subject, "\n".join([*lines, READ, ""]), now):
-        for half, line in lines_of:
-            until = promised_day(half.ack.until, line.calendar.zone)
-            text = f"{giver.name} was reminded: half of the time until {until} has passed"
-            about = ledger.key(half.credential)
-            tx.add_event(Event(now, KIND, about, "keywatch", text, {"ack": str(half.ack.id)}))
+    for half, line in lines_of:
+        promised = promised_day(half.ack.until, line.calendar.zone)
+        text = f"{giver.name} was reminded: half of the time until {promised} has passed"
+        about = ledger.key(half.credential)
+        tx.add_event(Event(now, KIND, about, "keywatch", text, {"ack": str(half.ack.id)}))
+    return Note(giver, key, subject, "\n".join(lines))
 
 
 def _half_lines(line: Timeline, ack: Ack, now: datetime) -> list[str]:
@@ -168,8 +179,8 @@ def _day(moment: datetime, line: Timeline) -> str:
 # --------------------------------------------------------------------------- a duty that begins
 
 
-def _duties(tx: Tx, config: Config, world: World, now: datetime) -> list[datetime]:
-    """Tell whoever is new on call what they inherit; when the next one begins or is to be told."""
+def _duties(tx: Tx, config: Config, world: World, now: datetime) -> tuple[list[Note], list[datetime]]:
+    """What whoever is new on call inherits; when the next one begins or is to be told."""
     before = tx.read.meta(ON_DUTY)
     known = json.loads(before or "{}")
     since = instant_of(tx.read.meta("last_run") or None) or now
@@ -186,11 +197,10 @@ def _duties(tx: Tx, config: Config, world: World, now: datetime) -> list[datetim
                 known[owner.name]["owed"].pop(duty.person.key)
                 told.setdefault(duty.person.key, []).append((owner, duty))
     rows = tx.read.credentials(now) if told else []
-    for mine in told.values():
-        _hand_on(tx, config, world, mine, rows, now)
+    notes = [_hand_on(world, mine, rows, now) for mine in told.values()]
     if (after := json.dumps(known, sort_keys=True)) != before:
         tx.set_meta(ON_DUTY, after)
-    return nexts
+    return [note for note in notes if note], nexts
 
 
 def _owed(
@@ -228,14 +238,14 @@ def _civil(owner: Owner, world: World, start: datetime) -> datetime:
 
 
 def _hand_on(
-    tx: Tx, config: Config, world: World, mine: Sequence[tuple[Owner, Duty]], rows: Sequence[Credential], now: datetime
-) -> None:
-    """One message to whoever is on call now, over everything that is open of what they answer for."""
+    world: World, mine: Sequence[tuple[Owner, Duty]], rows: Sequence[Credential], now: datetime
+) -> Note | None:
+    """One note to whoever is on call now, over everything that is open of what they answer for."""
     person = mine[0][1].person
     opened = {owner.name: _open(rows, owner, world, now) for owner, _ in mine}
     count = sum(len(found) for found in opened.values())
     if count == 0:
-        return
+        return None
     names = " and ".join(name for name, found in opened.items() if found)
     subject = f"You are on call for {names}: {count} open credential{'s' * (count != 1)}"
     lines = []
@@ -245,10 +255,10 @@ def _hand_on(
             until = f" until {duty.until.astimezone(owner.calendar.zone):%a %-d %b %H:%M}" if duty.until else ""
             lines.append(f"{person.name}, you are on call for {owner.name}{until}; you inherit:")
             lines += [*(f"  {_inherited(row, owner, world, now)}" for row in found[:LISTED]), *more, ""]
-    text = "\n".join([*lines, "Take one: keywatch ack NAME. All of it: keywatch list", READ, ""])
+    text = "\n".join([*lines, "Take one: keywatch ack NAME. All of it: keywatch list"])
     starts = {owner.name: duty.start.isoformat() if duty.start else "" for owner, duty in mine}
     key = f"duty|{','.join(starts)}|{','.join(starts.values())}|{person.key}"
-    remind(tx, config, world, person, key, subject, text, now)
+    return Note(person, key, subject, text)
 
 
 def _open(rows: Iterable[Credential], owner: Owner, world: World, now: datetime) -> list[Credential]:

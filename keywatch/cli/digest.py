@@ -36,7 +36,7 @@ def _send(app: App) -> int:
     with Dispatcher(app.store, app.config, app.clock) as dispatcher:
         sent = [one for one in dispatcher.run(world) if one.message.kind == "digest"]
     accepted = sum(one.verdict.kind == "accepted" for one in sent)
-    click.echo(f"{made} digests made, {accepted} accepted")
+    click.echo(f"{len(made)} digests made, {accepted} accepted")
     for one in sent:
         if one.verdict.kind != "accepted":
             say(f"{one.message.route}: {one.verdict.kind} {one.verdict.code} {one.verdict.text}")

@@ -180,8 +180,12 @@ class Judge:
         lines += [f"  read {at:%F %H:%M} by {who}" for at, who in known.reads]
         return "\n".join(lines)
 
-    def weekly(self, without: Collection[str] = (), first: int = 8) -> list[int]:
-        """Messages, some kinds left out, to each who works here in each whole week from the `first` on; sorted."""
+    def weekly(self, without: Collection[str] = (), first: int = 8, *, in_turns: bool = False) -> list[int]:
+        """Messages, some kinds left out, to each who works here in each whole week from the `first` on; sorted.
+
+        `in_turns`: only to whoever takes turns in every team of theirs; else all of a team are on duty at all times.
+        """
+        always = {person for team in self.company.teams.values() if not team.rota for person in team.people}
         got: Counter[tuple[str, int]] = Counter()
         for letter in self.log:
             if letter.accepted and letter.person and letter.kind not in without:
@@ -191,7 +195,7 @@ class Judge:
             got[human.key, week]
             for human in self.company.humans.values()
             for week in weeks
-            if human.here(START + (week + 1) * WEEK)
+            if human.here(START + (week + 1) * WEEK) and not (in_turns and human.key in always)
         )
 
     def kinds(self) -> Counter[str]:
@@ -284,6 +288,7 @@ class Judge:
             "false all well": f"{len(self.false_wells)}; runs with exit 1: {self.bad_exits[1]}, 3: {self.bad_exits[3]}",
             "calls per person and week": _spread(self.weekly(QUIET)),
             "messages but digests": _spread(self.weekly({"digest"})),
+            "the same, of teams with a roster": _spread(self.weekly({"digest"}, in_turns=True)),
             "all messages": f"{_spread(self.weekly())} {dict(self.kinds())}",
             "first week": f"{len(self.first_week())} not as promised {self.first_week()[:8]}",
             "calls at the last resort": f"{lasts} {dict(why)}",

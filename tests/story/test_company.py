@@ -15,7 +15,7 @@ import pytest
 from keywatch.model import VerdictKind
 from tests.story.company import START, Item, made
 from tests.story.company_days import DAY, HOUR
-from tests.story.company_judge import QUIET, Judge
+from tests.story.company_judge import Judge
 from tests.story.company_life import RHYTHMS, Life, Rhythm
 from tests.story.company_post import Letter
 
@@ -48,8 +48,10 @@ def keeps_the_promises(judge: Judge) -> None:
 def is_quiet(judge: Judge) -> None:
     """From the eighth week on people get little, and in the first week what was promised.
 
-    The digest is counted beside: it has its day of the week.
+    The digest is counted beside: it has its day of the week. Where people take turns the mean is one message a week;
+    of an owner without a roster all people are on duty at all times, and each of them is told.
     """
+    assert statistics.fmean(judge.weekly({"digest"}, in_turns=True)) <= 1
     rest = judge.weekly({"digest"})
     assert rest[int(len(rest) * 0.95)] <= 4
     assert rest[-1] <= 20
@@ -66,17 +68,15 @@ def finds_dead_aliases(judge: Judge, within: timedelta = timedelta(0)) -> None:
 
 
 def reaches_the_aims(judge: Judge) -> None:
-    """One call a week on average, and dead aliases said within 30 days, of the few of one life: asked last.
+    """One message a week on average to everybody, and dead aliases said within 30 days, of the few of one life.
 
     Some companies miss these by a little, and which ones is chance.
     """
-    calls = statistics.fmean(judge.weekly(QUIET))
+    mean = statistics.fmean(judge.weekly({"digest"}))
     days = statistics.median(days or 0 for name, days in judge.found_dead().items() if "bounces" not in name)
-    assert calls <= 2, "far from the aim"
-    if calls > 1 or days > 30:
-        pytest.xfail(
-            f"{calls:.2f} calls per person and week (aim: 1), dead aliases said after {days:.0f} days (aim: 30)"
-        )
+    assert mean <= 2, "far from the aim"
+    if mean > 1 or days > 30:
+        pytest.xfail(f"{mean:.2f} messages per person and week (aim: 1), dead aliases said after {days:.0f} days (30)")
 
 
 def test_forty_days_of_a_smaller_company(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.story.story import CONFIG, Story, telling
 
 LEAD = "approval=15bd,issue=1bd,deploy=3bd,margin=2bd"
+THURSDAYS = '\n[digest]\nat = "Thu 09:00"\n'
 
 
 def reminders(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -22,8 +23,8 @@ def begun(story: Story, name: str = "paygate-api", until: str = "2026-11-27", by
 
 @pytest.fixture
 def rota(tmp_path: Path) -> Iterator[Story]:
-    """Ana and Bo take turns each Monday at 09:00 in Madrid; every route accepts."""
-    with telling(tmp_path, start="2026-11-16 08:30", refuses={}, config=CONFIG) as told:
+    """Ana and Bo take turns each Monday at 09:00 in Madrid; every route accepts, and the digest has another day."""
+    with telling(tmp_path, start="2026-11-16 08:30", refuses={}, config=CONFIG + THURSDAYS) as told:
         yield told
 
 
@@ -73,10 +74,11 @@ def test_several_promises_of_one_person_are_one_message(story: Story) -> None:
 def test_each_promise_is_reminded_of_once(story: Story) -> None:
     """What was said in one message is not said again in the next, where another promise is half over."""
     story.at("2026-11-13 08:00")
-    for name, until in (("paygate-api", "2026-11-25"), ("checkout-db", "2026-12-01")):
+    for name, until in (("paygate-api", "2026-11-25"), ("checkout-db", "2026-12-03")):
         story.add(name, "2026-12-19", LEAD)
         begun(story, name, until)
-    for day, name, other in (("20", "paygate-api", "checkout-db"), ("23", "checkout-db", "paygate-api")):
+    for day, name, other in (("20", "paygate-api", "checkout-db"), ("24", "checkout-db", "paygate-api")):
+        story.at(f"2026-11-{int(day) - 1} 08:00").check()  # the digest of the week, too
         story.inbox()
         assert len(reminders(story.at(f"2026-11-{day} 08:00").check())) == 1
         mail = next(m for m in story.inbox("bo") if "Half time" in m.message["Subject"])
@@ -122,6 +124,54 @@ def test_the_code_of_a_reminder_proves_and_promises_nothing(story: Story) -> Non
     assert story.state()["in_hand"] == before
 
 
+# --------------------------------------------------------------------------- on the day of the digest
+
+
+def test_on_the_day_of_the_digest_a_reminder_stands_in_it(tmp_path: Path) -> None:
+    """Half time and a new duty head the Monday mail of whom they concern, once, and take no message of their own."""
+    with telling(tmp_path, start="2026-11-16 08:30", refuses={}, config=CONFIG) as story:
+        story.add("paygate-api", "2026-12-19", LEAD)
+        story.check()
+        begun(story, until="2026-11-27", by="cy")
+        story.inbox()
+        said = story.at("2026-11-23 08:10").check()
+        assert reminders(said) == []
+        mails = {mail.to.partition("@")[0]: mail for mail in story.inbox() if "eek of" in mail.message["Subject"]}
+        cy, others = mails.pop("cy"), list(mails.values())
+        assert cy.message["Subject"].startswith("Half time: you have paygate-api until Fri 27 Nov; week of payments: ")
+        for text in (cy.text, cy.html):
+            assert text.index("half of the time that you gave yourself") < text.index("this is the week of payments")
+        assert cy.text.count("keywatch ack ") == 2, "to extend it, and one code that shows that it was read"
+        (new,) = [one for one in others if "on call" in one.message["Subject"]]
+        assert "You are on call for payments: 1 open credential; week of " in new.message["Subject"]
+        assert "IN HAND: paygate-api (production)" in new.text
+        assert not [one for one in others if "half of the time" in one.text], "it is said to its giver alone"
+        assert reminders(story.advance(days=3, every=timedelta(hours=6))) == []
+        assert story.ask("SELECT count(*) FROM event WHERE kind = 'reminded'") == [(1,)]
+
+
+def test_a_reminder_that_takes_more_routes_than_the_digest_goes_by_itself(tmp_path: Path) -> None:
+    """The digest takes one route; whoever has two that nobody proved is reminded on both."""
+    two = CONFIG + '\n[routes.cy-too]\nmail = "cy.park@example.com"\nperson = "cy"\n'
+    with telling(tmp_path, start="2026-11-16 08:30", refuses={}, config=two) as story:
+        story.add("paygate-api", "2026-12-19", LEAD)
+        story.check()
+        begun(story, until="2026-11-27", by="cy")
+        said = story.at("2026-11-23 08:10").check()
+        assert {one["route"] for one in reminders(said)} == {"cy:mail", "cy-too"}
+        assert [one["route"] for one in said if one["kind"] == "digest" and one["person"] == "cy"] == ["cy:mail"]
+
+
+def test_a_digest_that_was_sent_by_hand_carries_no_reminder_later(tmp_path: Path) -> None:
+    """What went out before it was due cannot take it along, so it goes by itself and is not lost."""
+    with telling(tmp_path, start="2026-11-16 08:30", refuses={}, config=CONFIG) as story:
+        story.add("paygate-api", "2026-12-19", LEAD)
+        story.check()
+        begun(story, until="2026-11-27", by="cy")
+        story.at("2026-11-23 07:00").run("digest", "--send")
+        assert "cy" in {one["person"] for one in reminders(story.at("2026-11-23 08:10").check())}
+
+
 # --------------------------------------------------------------------------- a duty that begins
 
 
@@ -159,7 +209,7 @@ def test_a_duty_without_anything_open_says_nothing(rota: Story) -> None:
 
 def test_a_shift_that_starts_at_night_is_told_in_the_morning(tmp_path: Path) -> None:
     """From 20:00 to [policy] at it waits; whoever was on duty at the first run is not new."""
-    night = CONFIG.replace("at = 09:00:00", "at = 23:00:00")
+    night = (CONFIG + THURSDAYS).replace("at = 09:00:00", "at = 23:00:00")
     with telling(tmp_path, start="2026-11-16 08:30", refuses={}, config=night) as story:
         story.add("paygate-api", "2026-12-19", LEAD)
         story.check()
