@@ -59,8 +59,11 @@ def unseen(story: Story) -> int:
 
 
 def sent_to(story: Story, route: str) -> Sent:
-    """The latest message to a route."""
-    rows = story.ask("SELECT id, token, code, message_id FROM message WHERE route = ? ORDER BY id DESC LIMIT 1", route)
+    """The latest message to a route, digests aside."""
+    rows = story.ask(
+        "SELECT id, token, code, message_id FROM message WHERE route = ? AND kind <> 'digest' ORDER BY id DESC LIMIT 1",
+        route,
+    )
     assert rows, story.ask("SELECT route, kind FROM message")
     return Sent(*rows[0])
 

@@ -170,6 +170,9 @@ class SmtpServer:
         await asyncio.sleep(0.02)
 
     async def _hang_up(self) -> None:
+        for door in self._server.sockets:
+            self._loop.remove_reader(door)
+        await self._cut()  # whoever has knocked comes in meanwhile: asyncio would drop them half-made after the close
         self._server.close()
         await self._cut()
         mine = asyncio.current_task()

@@ -119,7 +119,8 @@ def test_somebody_who_is_gone_again(tmp_path: Path) -> None:
 )
 def test_a_shift_that_began_right_after_a_run(tmp_path: Path, early: tuple[int, ...], told: list[str]) -> None:
     """Runs are a day and some minutes apart: whoever came on call in between hears in the next one, once."""
-    with telling(tmp_path, "2026-11-06 07:05", refuses={}) as story:  # shifts begin on Mondays at 08:00 UTC
+    config = CONFIG + '\n[digest]\nat = "Thu 09:00"\n'  # which would carry it
+    with telling(tmp_path, "2026-11-06 07:05", refuses={}, config=config) as story:  # shifts begin Mondays at 08:00 UTC
         story.add()
         for day in range(12, 26):
             story.at(f"2026-11-{day:02} {'07:58' if day in early else '08:03'}").check(expect=None)
