@@ -24,7 +24,7 @@ from keywatch.clock import SKEW, Steady, back, resumed
 from keywatch.config import Config, SourceConfig, build
 from keywatch.dispatch import Dispatcher, Foreseen, Sent, foreseen
 from keywatch.errors import ConfigError, Exit, KeywatchError
-from keywatch.findings import tell
+from keywatch.findings import FINDING, tell, unheard
 from keywatch.model import Blame, Credential, Decision, VerdictKind, World
 from keywatch.news import news
 from keywatch.policy.plan import decide
@@ -39,6 +39,8 @@ FAR_APART = timedelta(hours=1)
 """Runs further apart than this retry a deferred message before they end."""
 APART = timedelta(seconds=1)
 """Beyond this the database server's clock stands in for the host's."""
+COMES_BACK = timedelta(days=8)
+"""A mail server gives up after five days; then what it could not deliver is here."""
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 PAUSE, REHEARSED_PAUSE = timedelta(seconds=30), timedelta(seconds=1)
 
@@ -335,10 +337,14 @@ def _quiet_times(tx: Tx, config: Config, world: World, now: datetime) -> World:
     Returns the world as it is after that: what nobody answered makes a route suspect.
     """
     known = tx.read.meta("reach_at")
+    # What was said can have come back only where there is new evidence.
+    lost = unheard(tx.read, world, now - COMES_BACK) if known <= text_of(now) else {}
+    if any(subject.startswith(FINDING) for subject in lost):
+        tell(tx, config, world, now, lost)
     asked = questions.keep(tx, config, world, now)
     if tx.read.meta("reach_at") != known:  # there is new evidence
         world = outlook.world(config, tx.read, now)
-    nexts = [asked, troubles.keep(tx, config, world, now)]
+    nexts = [asked, troubles.keep(tx, config, world, now, lost)]
     notes, again = reminders.due(tx, config, world, now)
     carried = [note for one in digest.enqueue_due(tx, config, world, now, notes) for note in one.notes]
     reminders.say(tx, config, world, [note for note in notes if note not in carried], now)

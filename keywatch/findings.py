@@ -4,15 +4,16 @@ promise, the only person who can renew something gone, an owner none of whose pe
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from keywatch.config import Config
-from keywatch.model import Credential, Event, MessageKind, Outcome, Owner, Person, Planned, Trust, World
+from keywatch.model import Credential, Event, MessageKind, MessageState, Outcome, Owner, Person, Planned, Trust, World
 from keywatch.policy.audience import (
     LAST_RESORT,
     Ear,
+    alive,
     audience,
     covered,
     members_of,
@@ -23,12 +24,18 @@ from keywatch.policy.audience import (
 )
 from keywatch.policy.calendar import put_off
 from keywatch.policy.reconcile import promised_rotation
+from keywatch.read import Reader, Subject
 from keywatch.store import Tx
 from keywatch.wording import domain
 
 KIND = "finding"
 FINDING = "finding:"
 """The subject of the episode that lasts while a finding does; it is said when it begins."""
+WIDEST = 3
+"""Members, head and fallback: neither a finding nor a trouble wakes anybody."""
+NONE: Mapping[str, Collection[str]] = {}
+GONE = (MessageState.REFUSED, MessageState.SUPERSEDED)
+"""Messages that reach nobody: they came back, or their route had died before."""
 NAMED = 5
 """Credentials a sentence names; the rest is a count."""
 
@@ -57,30 +64,44 @@ class Finding:
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
-def tell(tx: Tx, config: Config, world: World, now: datetime) -> None:
-    """Enqueue what was not said before: one message for each route, with all that is new for it."""
+def tell(tx: Tx, config: Config, world: World, now: datetime, lost: Mapping[str, Collection[str]] = NONE) -> None:
+    """Enqueue what was not said before: one message for each route, with all that is new for it.
+
+    What nobody can be counted on to have heard (`lost`, subjects) goes to others too, one rung wider.
+    """
     said = {name: row for name, row in tx.read.subjects().items() if name.startswith(FINDING)}
     seen = set()
-    messages: dict[tuple[str, str, datetime], list[Finding]] = {}
+    messages: dict[tuple[str, str, datetime], dict[str, Finding]] = {}
     for finding in findings(tx.read.credentials(now), world, now):
         subject = f"{FINDING}{finding.key}"
-        known = subject in said or subject in seen
+        again = subject in lost and said[subject].rung < WIDEST
+        known = subject in seen or (subject in said and not again)
         seen.add(subject)
         if known:
             continue
-        tx.change_episode(tx.open_subject(subject, finding.about, now).id, told_at=now)
-        tx.add_event(Event(now, KIND, finding.about, "keywatch", finding.what, {"key": finding.key}))
+        row = said[subject] if again else _opened(tx, finding, subject, now)
+        rung = max(row.rung, finding.rung) + again
+        tx.change_episode(row.id, told_at=now, rung=rung)
         due = now if finding.reach else put_off(finding.owner.calendar, world.rules.at, now)
-        for one in reached(finding.owner, world, now, finding.rung):
-            messages.setdefault((one.route, one.person, due), []).append(finding)
+        for one in reached(finding.owner, world, now, rung):
+            if one.route in lost.get(subject, ()):
+                continue
+            messages.setdefault((one.route, one.person, due), {})[subject] = finding
     for subject in said.keys() - seen:
         tx.end_episode(said[subject].id, Outcome.RENEWED, "keywatch", now)
     for (route, person, due), found in messages.items():
-        name = hashlib.sha256("|".join(one.key for one in found).encode()).hexdigest()[:16]
-        body = json.dumps({"subject": subject_of([one.what for one in found]), "text": _text(found)})
+        said_now = list(found.values())
+        name = hashlib.sha256("|".join(one.key for one in said_now).encode()).hexdigest()[:16]
+        words = {"subject": subject_of([one.what for one in said_now]), "text": _text(said_now)}
+        body = json.dumps(words | {"about": "\n".join(found)})
         tx.enqueue(
             MessageKind.FINDING, f"finding|{name}|{route}|{now.isoformat()}", route, person, body, due, domain(config)
         )
+
+
+def _opened(tx: Tx, finding: Finding, subject: str, now: datetime) -> Subject:
+    tx.add_event(Event(now, KIND, finding.about, "keywatch", finding.what, {"key": finding.key}))
+    return tx.open_subject(subject, finding.about, now)
 
 
 def findings(rows: Iterable[Credential], world: World, now: datetime) -> Iterator[Finding]:
@@ -174,6 +195,19 @@ def _nobody_there(owner: Owner, left: Collection[str], world: World, now: dateti
     todo = f"Name somebody in [owners.{owner.name}]; until then its fallback is told of everything it owns."
     what = f"none of the people of {owner.name} can be reached"
     yield Finding(owner, f"owner {owner.name}", what, names, todo, rung=1, reach=True)
+
+
+def unheard(reader: Reader, world: World, since: datetime) -> dict[str, set[str]]:
+    """The subjects said after `since` of which so much came back that nobody can be counted on to have heard them.
+
+    With the routes that took them all the same.
+    """
+    lost = {}
+    for subject, tried in reader.tellings(since).items():
+        there = [Ear(route, duty=True) for route, state in tried if state not in GONE and alive(route, world)]
+        if len(there) < len(tried) and not covered(there, world):
+            lost[subject] = {ear.route for ear in there}
+    return lost
 
 
 def reached(owner: Owner, world: World, now: datetime, rung: int = 0) -> tuple[Planned, ...]:

@@ -1,20 +1,20 @@
 """What keeps keywatch from reaching people or from knowing: dead routes, sources and rosters that do not answer.
 
 Each is the subject of an episode of its own. It is said once when it begins, to the people of every owner it concerns,
-with every credential that hangs on it, in one message; a week later again and one rung wider, and once everybody has
-heard of it every four weeks; and it ends when it is mended or gone from the config.
+with every credential that hangs on it, in one message; a week later (at once where all of that came back) again and one
+rung wider, and once everybody has heard of it every four weeks; and it ends when it is mended or gone from the config.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
 from keywatch import outlook, selfproof
 from keywatch.config import Config
-from keywatch.findings import FINDING, reached, subject_of
+from keywatch.findings import FINDING, NONE, WIDEST, reached, subject_of
 from keywatch.model import (
     Credential,
     Event,
@@ -40,8 +40,6 @@ AGAIN = timedelta(days=7) - timedelta(hours=1)
 """A daily run is never late by the seconds that the one a week ago took."""
 LATER = timedelta(days=28) - timedelta(hours=1)
 """Once everybody has heard of it; the digest shows it each week."""
-WIDEST = 3
-"""Members, head and fallback: a trouble wakes nobody."""
 PATIENCE = timedelta(hours=24)
 """How long a source or a roster may fail before people are told; runs say it at once on stderr."""
 LISTED = 40
@@ -74,29 +72,35 @@ class Trouble:
         return self.what.partition(": ")[0]
 
 
-def keep(tx: Tx, config: Config, world: World, now: datetime) -> datetime | None:
-    """Open, repeat and end the episodes of what is no credential. Returns when one is to be said again."""
+def keep(
+    tx: Tx, config: Config, world: World, now: datetime, lost: Mapping[str, Collection[str]] = NONE
+) -> datetime | None:
+    """Open, repeat and end the episodes of what is no credential. Returns when one is to be said again.
+
+    `lost` are the subjects that nobody can be counted on to have heard, with the routes that took them all the same.
+    """
     open_ones = {name: row for name, row in tx.read.subjects().items() if not name.startswith(FINDING)}
     found = {one.subject: one for one in troubles(config, tx.read, world, now)}
     for subject, row in open_ones.items():
         if subject not in found:
             _end(tx, row, world, config, now)
-    rungs = [(one, _turn(tx, one, open_ones.get(one.subject), now)) for one in found.values()]
-    _tell(tx, config, world, [(one, rung) for one, rung in rungs if rung is not None], now)
+    rungs = [(one, _turn(tx, one, open_ones.get(one.subject), now, lost=one.subject in lost)) for one in found.values()]
+    _tell(tx, config, world, [(one, rung) for one, rung in rungs if rung is not None], lost, now)
     rows = [row for name, row in tx.read.subjects().items() if not name.startswith(FINDING)]
     nexts = [_again_at(row.told_at, row.rung) if row.told_at else row.opened_at + PATIENCE for row in rows]
     return min((at for at in nexts if at > now), default=None)
 
 
-def _turn(tx: Tx, trouble: Trouble, row: Subject | None, now: datetime) -> int | None:
+def _turn(tx: Tx, trouble: Trouble, row: Subject | None, now: datetime, *, lost: bool) -> int | None:
     """The rung at which a trouble is to be said now; None: it was."""
     row = row or tx.open_subject(trouble.subject, trouble.cause, now)
     if now - row.opened_at < trouble.after:
         return None
     known = row.told_at is not None and row.cause == trouble.cause
-    if known and trouble.once:
+    lost = lost and row.rung < WIDEST
+    if known and trouble.once and not lost:
         return None
-    if known and row.told_at and now < _again_at(row.told_at, row.rung):
+    if known and row.told_at and now < _again_at(row.told_at, row.rung) and not lost:
         return None
     rung = min(row.rung + 1, WIDEST) if known else row.rung
     tx.change_episode(row.id, rung=rung, told_at=now, version=trouble.cause)
@@ -276,7 +280,14 @@ def _of_ears(since: datetime, config: Config) -> Trouble:
 # --------------------------------------------------------------------------- words
 
 
-def _tell(tx: Tx, config: Config, world: World, said: Sequence[tuple[Trouble, int]], now: datetime) -> None:
+def _tell(
+    tx: Tx,
+    config: Config,
+    world: World,
+    said: Sequence[tuple[Trouble, int]],
+    lost: Mapping[str, Collection[str]],
+    now: datetime,
+) -> None:
     """One message for each route, with all that is new for it."""
     messages: dict[tuple[str, str, datetime], list[Trouble]] = {}
     whys: dict[str, str] = {}
@@ -285,8 +296,8 @@ def _tell(tx: Tx, config: Config, world: World, said: Sequence[tuple[Trouble, in
             owner = world.owners[name]
             due = now if trouble.at_once else put_off(owner.calendar, world.rules.at, now)
             for one in reached(owner, world, now, rung):
-                if trouble.subject == f"route:{one.route}":
-                    continue  # whoever reads it does not need to hear of it, and nobody else does there
+                if trouble.subject == f"route:{one.route}" or one.route in lost.get(trouble.subject, ()):
+                    continue  # nobody else hears of it there
                 whys.setdefault(one.route, one.why)
                 mine = messages.setdefault((one.route, one.person, due), [])
                 if trouble not in mine:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from keywatch.clock import LEAP, SKEW
-from keywatch.model import PRODUCTION, Credential, Event, Evidence, Message, MessageKind
+from keywatch.model import PRODUCTION, Credential, Event, Evidence, Message, MessageKind, MessageState
 from keywatch.read.credentials import Credentials
 from keywatch.read.episodes import Episodes
 from keywatch.read.opening import connect, path_of, place_of, verify
@@ -113,6 +113,21 @@ class Reader(Credentials, Episodes):
             )
             for row in rows
         }
+
+    def tellings(self, since: datetime) -> dict[str, list[tuple[str, MessageState]]]:
+        """The open subjects last said after `since`: the routes of those messages, and what became of each."""
+        told = {name: row.told_at for name, row in self.subjects().items() if row.told_at and row.told_at >= since}
+        found: dict[str, list[tuple[str, MessageState]]] = {}
+        rows = told and self.rows(
+            "m.route, m.state, m.created_at, m.body",
+            "FROM message m WHERE m.kind = ? AND m.created_at >= ? ORDER BY m.id",
+            [MessageKind.FINDING, since],
+        )
+        for row in rows or ():
+            for name in json.loads(row["body"]).get("about", "").split("\n"):
+                if name in told and instant_of(row["created_at"]) >= told[name]:
+                    found.setdefault(name, []).append((row["route"], MessageState(row["state"])))
+        return found
 
     def issuers(self) -> dict[str, list[str]]:
         """Addresses that issuers write to (lower case), each with the credentials they write about."""

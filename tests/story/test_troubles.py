@@ -160,6 +160,58 @@ def test_what_is_mended_before_the_morning_is_not_said(tmp_path: Path) -> None:
         assert story.ask(waiting) == [(0,)]
 
 
+GONE = "550 5.1.1 no such user here"
+
+
+def leaves(story: Story) -> None:
+    """Cy, the only one who can renew it, is in no config any more: that is said at once."""
+    story.add("apns-cert", "2027-10-05", "5bd", "--owner", "payments", "--renewable-by", "cy")
+    story.check()
+    story.rewrite('cy = { name = "Cy Park", mail = "cy@example.com" }\n', "")
+    story.rewrite('members = ["ana", "bo", "cy"]', 'members = ["ana", "bo"]')
+    story.now += timedelta(hours=2)
+
+
+def test_a_finding_that_nobody_takes_goes_on_to_others(tmp_path: Path) -> None:
+    """The person on call and the head refuse it, an alias that nobody proved takes it: it goes on in the same run."""
+    refuses = {"ana@example.com": GONE, "mia@example.com": GONE}
+    with telling(tmp_path, refuses=refuses, every_days=365) as story:
+        leaves(story)
+        story.check()
+        told = {mail.to for mail in about(story, "only cy can renew apns-cert")}
+        assert told == {ALIAS, "bo@example.com", "li@example.com"}
+        assert [mail for mail in story.inbox() if "apns-cert" in mail.text] == []
+        assert story.ask("SELECT count(*) FROM event WHERE kind = 'finding'") == [(1,)], "it is one finding"
+        story.advance(days=6, every=timedelta(hours=6))
+        assert about(story, "only cy can renew apns-cert") == []
+
+
+def test_a_trouble_that_nobody_takes_goes_on_to_others(tmp_path: Path) -> None:
+    """So does what is said of a dead route: the first ones to be told are gone as well."""
+    with telling(tmp_path, refuses={}, every_days=365) as story:
+        story.at("2026-10-20 08:00").add("later", "2027-12-31")
+        story.check()
+        story.server.rules.recipients |= {ALIAS: GONE, "ana@example.com": GONE, "mia@example.com": GONE}
+        story.run("test", "payments-alias", expect=1)
+        story.now += timedelta(minutes=5)
+        story.check()
+        told = about(story, "The route payments-alias (payments-alerts@example.com) is dead")
+        assert {mail.to for mail in told} == {"bo@example.com", "cy@example.com", "li@example.com"}
+
+
+def test_a_finding_that_everybody_refuses_ends_the_run(tmp_path: Path) -> None:
+    """A server that wants none of our mail blames no route: it is tried as far as the fallback, and not for ever."""
+    refused = dict.fromkeys(
+        (ALIAS, *(f"{who}@example.com" for who in ("ana", "bo", "cy", "mia", "li"))), "550 5.7.1 spam"
+    )
+    with telling(tmp_path, refuses=refused, every_days=365) as story:
+        leaves(story)
+        story.check(expect=None)
+        tried = story.ask("SELECT route, count(*) FROM message WHERE kind = 'finding' GROUP BY 1 ORDER BY 1")
+        assert dict(tried).keys() >= {"ana:mail", "mia:mail"}
+        assert max(count for _, count in tried) <= 4
+
+
 def test_many_troubles_are_one_message(tmp_path: Path) -> None:
     """Two dead aliases found in one run: whoever is told gets one message that names both."""
     with telling(tmp_path, refuses={ALIAS: "550 5.1.1 no", "web-alerts@example.com": "550 5.1.1 no"}) as story:
