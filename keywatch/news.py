@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from keywatch.dispatch import Sent
 from keywatch.model import Blame, VerdictKind
+from keywatch.policy.health import VAGUE
 from keywatch.read import FeedRow
 
 
@@ -34,6 +35,7 @@ def _not_accepted(sent: Sent) -> str:
     verdict, route = sent.verdict, sent.message.route
     words = " ".join(part for part in (verdict.code, verdict.text) if part)
     if verdict.kind is VerdictKind.REFUSED and verdict.blame is Blame.ROUTE:
-        return f"route {route} is dead: {words}; others are told instead"
+        dead = "dead or moved" if verdict.code == VAGUE else "dead"
+        return f"route {route} is {dead}: {words}; others are told instead"
     blame = f" ({verdict.blame.value})" if verdict.blame else ""
     return f"route {route}: {verdict.kind.value}{blame}: {words}; it is tried again"

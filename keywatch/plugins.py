@@ -8,6 +8,7 @@ plugin costs nothing. Plugins import only `keywatch.plugins`, `keywatch.declared
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -87,7 +88,7 @@ def installed(group: str) -> dict[str, EntryPoint]:
         KeywatchError: two distributions provide the same name.
     """
     found: dict[str, EntryPoint] = {}
-    for entry in _entries(f"keywatch.{group}", entry_points):
+    for entry in _entries(f"keywatch.{group}", entry_points, tuple(sys.path)):
         if entry.name in found and found[entry.name].value != entry.value:
             raise KeywatchError(
                 f"two packages provide the {group[:-1]} '{entry.name}': {found[entry.name].value} and {entry.value}",
@@ -98,8 +99,9 @@ def installed(group: str) -> dict[str, EntryPoint]:
 
 
 @lru_cache(16)
-def _entries(group: str, ask: Callable[..., Iterable[EntryPoint]]) -> list[EntryPoint]:
-    """Asked once: each time every installed distribution is read, which takes longer than a query of the store."""
+def _entries(group: str, ask: Callable[..., Iterable[EntryPoint]], path: tuple[str, ...]) -> list[EntryPoint]:
+    """Asked once for a path: every distribution on it is read, which takes longer than a query of the store."""
+    del path
     return sorted(ask(group=group), key=lambda entry: entry.name)
 
 

@@ -15,8 +15,8 @@ MINE, SHARED, RULES = Route("ana", "ana"), Route("alias", shared=True), Rules()
 TICK = timedelta(microseconds=1)
 
 
-def row(kind: EvidenceKind, when: datetime, until: datetime | None = None) -> Evidence:
-    return Evidence(when, "ana", kind, "test", until=until)
+def row(kind: EvidenceKind, when: datetime, until: datetime | None = None, code: str = "") -> Evidence:
+    return Evidence(when, "ana", kind, "test", until=until, code=code)
 
 
 def verdict(*rows: Evidence, route: Route = MINE) -> HealthState:
@@ -52,6 +52,27 @@ def test_hard_evidence_newer_than_the_last_proof_kills() -> None:
     assert verdict(row(EvidenceKind.REFUSED, NOW - 3 * DAY), ack) is HealthState.PROVEN
     assert verdict(row(EvidenceKind.REFUSED, ack.at), ack) is HealthState.PROVEN
     assert verdict(row(EvidenceKind.REFUSED, NOW - 500 * DAY)) is HealthState.DEAD
+
+
+def test_a_service_that_is_not_found_once_is_suspect_only() -> None:
+    """404 kills when a later run meets it again within a month; alone it is held against a route for a week."""
+
+    def missing(ago: timedelta, code: str = "404") -> Evidence:
+        return row(EvidenceKind.REFUSED, NOW - ago, code=code)
+
+    assert verdict(missing(HOUR)) is HealthState.SUSPECT
+    assert verdict(missing(HOUR), missing(HOUR + timedelta(minutes=9))) is HealthState.SUSPECT, "the same run"
+    assert verdict(missing(HOUR), missing(HOUR + timedelta(minutes=10))) is HealthState.DEAD
+    assert verdict(missing(DAY), missing(31 * DAY)) is HealthState.DEAD
+    assert verdict(missing(DAY), missing(31 * DAY + TICK)) is HealthState.SUSPECT
+    assert verdict(missing(7 * DAY)) is HealthState.SUSPECT
+    assert verdict(missing(7 * DAY + TICK)) is HealthState.UNPROVEN
+    assert verdict(missing(HOUR, "410")) is HealthState.DEAD
+    freed = row(EvidenceKind.EXONERATED, NOW - HOUR / 2)
+    assert verdict(missing(HOUR), missing(DAY), freed) is HealthState.UNPROVEN
+    one = health(MINE, [missing(HOUR)], NOW, RULES)
+    assert one.because == missing(HOUR)
+    assert not one.counts
 
 
 def test_three_silences_on_three_days_are_suspicious() -> None:
