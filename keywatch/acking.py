@@ -109,7 +109,7 @@ def by_code(
     own = [item for item in wanted if canary.is_canary(item.credential)]
     said = tuple(canary.answered(tx, config, item.credential, giver, now) for item in own)
     taken = _take_all(tx, world, [item for item in wanted if item not in own], giver, promise, message, now)
-    reminded = message.kind is MessageKind.REMINDER
+    reminded = message.kind in (MessageKind.REMINDER, MessageKind.DIGEST)  # a digest may carry a reminder
     if not items and (reminded or promise.until or promise.kind is AckKind.BEGUN):
         left = (f"that {message.kind.value} asks for no promise, so none was made; `keywatch ack NAME` makes one",)
     return Answer(taken, (*said, *left), proof, message.state is MessageState.SUPERSEDED)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from keywatch import (
     canary,
@@ -14,17 +14,15 @@ from keywatch import (
     oncall,
     outlook,
     plugins,
-    questions,
-    reminders,
+    quiet,
     resolving,
     snapshot,
-    troubles,
 )
 from keywatch.clock import SKEW, Steady, back, resumed
 from keywatch.config import Config, SourceConfig, build
 from keywatch.dispatch import Dispatcher, Foreseen, Sent, foreseen
 from keywatch.errors import ConfigError, Exit, KeywatchError
-from keywatch.findings import FINDING, tell, unheard
+from keywatch.findings import tell
 from keywatch.model import Blame, Credential, Decision, VerdictKind, World
 from keywatch.news import news
 from keywatch.policy.plan import decide
@@ -39,9 +37,6 @@ FAR_APART = timedelta(hours=1)
 """Runs further apart than this retry a deferred message before they end."""
 APART = timedelta(seconds=1)
 """Beyond this the database server's clock stands in for the host's."""
-COMES_BACK = timedelta(days=8)
-"""A mail server gives up after five days; then what it could not deliver is here."""
-NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 PAUSE, REHEARSED_PAUSE = timedelta(seconds=30), timedelta(seconds=1)
 
 
@@ -99,7 +94,7 @@ def check(
             report.news += intake.take(tx, config, outlook.world(config, tx.read, report.now), post, report.now)
         world = _reconcile(tx, config, due, scans, answers, report.now)
         if dry_run:
-            world = _quiet_times(tx, config, outlook.world(config, tx.read, report.now), report.now)
+            world = quiet.times(tx, config, outlook.world(config, tx.read, report.now), report.now, report.now)
             report.planned = plan(tx, config, world, report.now)
             report.foreseen = foreseen(tx, world, report.now)
             report.feeds, report.world, report.next_look = _feeds(config, tx.read), world, tx.read.next_look()
@@ -318,39 +313,17 @@ def _until_quiet(
         with store.write(plan=True) as tx:
             world = outlook.world(config, tx.read, now)
             planned = plan(tx, config, world, now)
-            if quiet := not busy and not any(decision.notices for _, decision in planned):
-                world = _quiet_times(tx, config, world, now)
+            if done := not busy and not any(decision.notices for _, decision in planned):
+                world = quiet.times(tx, config, world, now, report.now)
                 planned += plan(tx, config, world, now)
         sys.audit("keywatch.run.planned", len(planned))
         sent = dispatcher.run(world)
         report.planned += planned
         report.sent += sent
         report.world = world
-        if quiet and not sent and not any(decision.notices for _, decision in planned):
+        if done and not sent and not any(decision.notices for _, decision in planned):
             return
         busy = bool(sent)
-
-
-def _quiet_times(tx: Tx, config: Config, world: World, now: datetime) -> World:
-    """What is asked and said besides the ladder: does somebody read here, what is wrong, what was promised, the week.
-
-    Returns the world as it is after that: what nobody answered makes a route suspect.
-    """
-    known = tx.read.meta("reach_at")
-    # What was said can have come back only where there is new evidence.
-    lost = unheard(tx.read, world, now - COMES_BACK) if known <= text_of(now) else {}
-    if any(subject.startswith(FINDING) for subject in lost):
-        tell(tx, config, world, now, lost)
-    asked = questions.keep(tx, config, world, now)
-    if tx.read.meta("reach_at") != known:  # there is new evidence
-        world = outlook.world(config, tx.read, now)
-    nexts = [asked, troubles.keep(tx, config, world, now, lost)]
-    notes, again = reminders.due(tx, config, world, now)
-    carried = [note for one in digest.enqueue_due(tx, config, world, now, notes) for note in one.notes]
-    reminders.say(tx, config, world, [note for note in notes if note not in carried], now)
-    nexts.append(again)
-    tx.set_meta("reach_at", text_of(min((at for at in nexts if at), default=NEVER)))
-    return world
 
 
 def plan(tx: Tx, config: Config, world: World, now: datetime) -> list[tuple[Credential, Decision]]:

@@ -83,9 +83,7 @@ def tell(tx: Tx, config: Config, world: World, now: datetime, lost: Mapping[str,
         rung = max(row.rung, finding.rung) + again
         tx.change_episode(row.id, told_at=now, rung=rung)
         due = now if finding.reach else put_off(finding.owner.calendar, world.rules.at, now)
-        for one in reached(finding.owner, world, now, rung):
-            if one.route in lost.get(subject, ()):
-                continue
+        for one in reached(finding.owner, world, now, rung, lost.get(subject, ())):
             messages.setdefault((one.route, one.person, due), {})[subject] = finding
     for subject in said.keys() - seen:
         tx.end_episode(said[subject].id, Outcome.RENEWED, "keywatch", now)
@@ -200,21 +198,33 @@ def _nobody_there(owner: Owner, left: Collection[str], world: World, now: dateti
 def unheard(reader: Reader, world: World, since: datetime) -> dict[str, set[str]]:
     """The subjects said after `since` of which so much came back that nobody can be counted on to have heard them.
 
-    With the routes that took them all the same.
+    With the routes that were tried.
     """
     lost = {}
     for subject, tried in reader.tellings(since).items():
-        there = [Ear(route, duty=True) for route, state in tried if state not in GONE and alive(route, world)]
+        there = [Ear(route, duty=True) for route, at, state in tried if state not in GONE and _kept(route, at, world)]
         if len(there) < len(tried) and not covered(there, world):
-            lost[subject] = {ear.route for ear in there}
+            lost[subject] = {route for route, _, _ in tried}
     return lost
 
 
-def reached(owner: Owner, world: World, now: datetime, rung: int = 0) -> tuple[Planned, ...]:
-    """The people up to `rung`, and as many more as it takes to count on somebody. A finding wakes nobody."""
+def _kept(route: str, at: datetime, world: World) -> bool:
+    """Whether nothing that was learnt since says that what was sent there then is read by nobody."""
+    health = world.health_of(route)
+    doubt = None if health.counts else health.because
+    return alive(route, world) and (doubt is None or doubt.at < at)
+
+
+def reached(
+    owner: Owner, world: World, now: datetime, rung: int = 0, without: Collection[str] = ()
+) -> tuple[Planned, ...]:
+    """The people up to `rung`, and as many more as it takes to count on somebody. A finding wakes nobody.
+
+    `without` are routes on which it was tried in vain.
+    """
     planned: tuple[Planned, ...] = ()
     for reach in range(starting_rung(owner, world, now, rung), LAST_RESORT):
-        planned = audience(owner, world, now, reach, pages=False)
+        planned = tuple(one for one in audience(owner, world, now, reach, pages=False) if one.route not in without)
         if covered([Ear(one.route, one.duty) for one in planned], world):
             break
     return planned

@@ -1,7 +1,7 @@
 """Quiet words to one person: half of what you promised has passed; with this duty you inherit what is open.
 
-A reminder is no call: it asks for nothing, and counts for no cover, no silence and no health. On the day of the weekly
-digest it stands in it.
+A reminder is no call: it asks for nothing, and counts for no cover, no silence and no health. Where the
+same run sends the weekly digest it stands in it.
 """
 
 import json

@@ -43,7 +43,7 @@ LATER = timedelta(days=28) - timedelta(hours=1)
 PATIENCE = timedelta(hours=24)
 """How long a source or a roster may fail before people are told; runs say it at once on stderr."""
 LISTED = 40
-TOLD_OF = (EvidenceKind.UNANSWERED, EvidenceKind.LEFT, EvidenceKind.FULL, EvidenceKind.PARTIAL)
+TOLD_OF = frozenset(EvidenceKind) - {EvidenceKind.SILENCE}
 """Suspicions that are said; somebody who does not answer calls is asked again anyway."""
 
 
@@ -84,29 +84,31 @@ def keep(
     for subject, row in open_ones.items():
         if subject not in found:
             _end(tx, row, world, config, now)
-    rungs = [(one, _turn(tx, one, open_ones.get(one.subject), now, lost=one.subject in lost)) for one in found.values()]
-    _tell(tx, config, world, [(one, rung) for one, rung in rungs if rung is not None], lost, now)
+    said = []
+    for one in found.values():
+        rung, again = _turn(tx, one, open_ones.get(one.subject), now, lost=one.subject in lost)
+        if rung is not None:
+            said.append((one, rung, lost[one.subject] if again else ()))
+    _tell(tx, config, world, said, now)
     rows = [row for name, row in tx.read.subjects().items() if not name.startswith(FINDING)]
     nexts = [_again_at(row.told_at, row.rung) if row.told_at else row.opened_at + PATIENCE for row in rows]
     return min((at for at in nexts if at > now), default=None)
 
 
-def _turn(tx: Tx, trouble: Trouble, row: Subject | None, now: datetime, *, lost: bool) -> int | None:
-    """The rung at which a trouble is to be said now; None: it was."""
+def _turn(tx: Tx, trouble: Trouble, row: Subject | None, now: datetime, *, lost: bool) -> tuple[int | None, bool]:
+    """The rung at which a trouble is to be said now (None: it was), and whether that is because nobody heard of it."""
     row = row or tx.open_subject(trouble.subject, trouble.cause, now)
     if now - row.opened_at < trouble.after:
-        return None
+        return None, False
     known = row.told_at is not None and row.cause == trouble.cause
-    lost = lost and row.rung < WIDEST
-    if known and trouble.once and not lost:
-        return None
-    if known and row.told_at and now < _again_at(row.told_at, row.rung) and not lost:
-        return None
+    early = known and (trouble.once or (row.told_at is not None and now < _again_at(row.told_at, row.rung)))
+    if early and not (lost and row.rung < WIDEST):
+        return None, False
     rung = min(row.rung + 1, WIDEST) if known else row.rung
     tx.change_episode(row.id, rung=rung, told_at=now, version=trouble.cause)
     if not known:
         tx.add_event(Event(now, "trouble", trouble.subject, "keywatch", trouble.title))
-    return rung
+    return rung, early
 
 
 def _again_at(told_at: datetime, rung: int) -> datetime:
@@ -197,6 +199,8 @@ def _what(route: Route, health: Health) -> str:
         return f"Some who should read {name} do not exist any more{code}"
     if row and row.kind is EvidenceKind.UNANSWERED:
         return f"Nobody says that they read {name}: it was asked on {row.detail} and nobody has answered"
+    if row and row.kind is EvidenceKind.REFUSED:
+        return f"The route {name} is dead or was moved{code}: what was sent there reached nobody"
     if row and row.kind is EvidenceKind.LEFT:
         return f"The route {name} answers that its reader has left"
     return f"The mailbox behind {name} is full{code}"
@@ -281,23 +285,18 @@ def _of_ears(since: datetime, config: Config) -> Trouble:
 
 
 def _tell(
-    tx: Tx,
-    config: Config,
-    world: World,
-    said: Sequence[tuple[Trouble, int]],
-    lost: Mapping[str, Collection[str]],
-    now: datetime,
+    tx: Tx, config: Config, world: World, said: Sequence[tuple[Trouble, int, Collection[str]]], now: datetime
 ) -> None:
-    """One message for each route, with all that is new for it."""
+    """One message for each route, with all that is new for it. Of each trouble: its rung, and whom to leave out."""
     messages: dict[tuple[str, str, datetime], list[Trouble]] = {}
     whys: dict[str, str] = {}
-    for trouble, rung in said:
+    for trouble, rung, tried in said:
         for name in trouble.owners:
             owner = world.owners[name]
             due = now if trouble.at_once else put_off(owner.calendar, world.rules.at, now)
-            for one in reached(owner, world, now, rung):
-                if trouble.subject == f"route:{one.route}" or one.route in lost.get(trouble.subject, ()):
-                    continue  # nobody else hears of it there
+            for one in reached(owner, world, now, rung, tried):
+                if trouble.subject == f"route:{one.route}":
+                    continue  # whoever reads it does not need to hear of it, and nobody else does there
                 whys.setdefault(one.route, one.why)
                 mine = messages.setdefault((one.route, one.person, due), [])
                 if trouble not in mine:

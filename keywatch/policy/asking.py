@@ -120,7 +120,7 @@ def unanswered_at(accepted_at: datetime, owners: Sequence[Owner], at: time) -> d
 
 
 def _shared(circle: Circle) -> Iterator[Asking]:
-    """Once in four weeks from the last question or any later sign of life; at once what never had either."""
+    """Once in four weeks from the last question or a sign of life long after it; at once what never had either."""
     for route in circle.world.routes.values():
         owners = depending(route.name, circle) if is_shared(route) and alive(route.name, circle.world) else ()
         if owners:

@@ -11,8 +11,9 @@ AT_ONCE = 3
 """Routes of one transport; fewer may well be dead on one day."""
 BELIEVED_AFTER, DOUBTED_FOR = timedelta(hours=24), timedelta(days=7)
 """A refusal that was put down to the transport, and is still there a day later, is the route's own."""
-VAGUE, APART, VAGUE_FOR = "404", timedelta(minutes=10), timedelta(days=7)
-"""A web service answers it too while it is moved or deployed: it kills from the second run on that meets it."""
+VAGUE, APART, VAGUE_FOR = "404", timedelta(minutes=10), timedelta(days=45)
+"""A web service answers it too while it is moved or deployed: alone it makes suspect, twice it kills. So long that the
+monthly question can be the second one."""
 MENDED_AFTER, PARTLY_FOR = timedelta(hours=1), timedelta(days=45)
 """How long one dead member of a shared route is shown; the next message to it tells anew."""
 
@@ -51,16 +52,19 @@ def doubted(evidence: Iterable[Evidence], now: datetime) -> bool:
 
 def _hard(since: Sequence[Evidence]) -> Evidence | None:
     """The row that kills: a refusal that stands, or a domain that has not come back."""
-    refused = _standing(since, EvidenceKind.REFUSED, EvidenceKind.EXONERATED)
-    if refused and refused.code == VAGUE and not _met_again(since, refused):
-        refused = None
-    return refused or _standing(since, EvidenceKind.UNRESOLVED, EvidenceKind.RESOLVED)
+    refused = _refusals(since)
+    clear = [row for row in refused if row.code != VAGUE]
+    again = [row for row in refused if any(APART <= row.at - other.at <= VAGUE_FOR for other in refused)]
+    if clear or again:
+        return (clear or again)[-1]
+    return _standing(since, EvidenceKind.UNRESOLVED, EvidenceKind.RESOLVED)
 
 
-def _met_again(since: Sequence[Evidence], refused: Evidence) -> bool:
-    """Whether another run was refused within the month before."""
-    earlier = [refused.at - row.at for row in since if row.kind is EvidenceKind.REFUSED]
-    return any(APART <= ago <= SOFT_FOR for ago in earlier)
+def _refusals(since: Sequence[Evidence]) -> list[Evidence]:
+    """Those that stand: none that was put down to the transport."""
+    freed = _last(since, {EvidenceKind.EXONERATED})
+    after = since[since.index(freed) + 1 :] if freed else since
+    return [row for row in after if row.kind is EvidenceKind.REFUSED]
 
 
 def _standing(since: Sequence[Evidence], kind: EvidenceKind, undone_by: EvidenceKind) -> Evidence | None:
@@ -78,8 +82,8 @@ def _suspicion(since: Sequence[Evidence], now: datetime, rules: Rules) -> Eviden
     recent = [row for row in since if now - row.at <= SOFT_FOR]
     if soft := _last(recent, {EvidenceKind.FULL, EvidenceKind.LEFT}):
         return soft
-    refused = _standing(since, EvidenceKind.REFUSED, EvidenceKind.EXONERATED)  # it did not kill
-    return refused if refused and now - refused.at <= VAGUE_FOR else None
+    vague = _refusals(since)[-1:]  # it did not kill
+    return vague[0] if vague and now - vague[0].at <= VAGUE_FOR else None
 
 
 def _last(rows: Sequence[Evidence], kinds: Collection[EvidenceKind]) -> Evidence | None:

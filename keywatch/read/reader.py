@@ -114,19 +114,20 @@ class Reader(Credentials, Episodes):
             for row in rows
         }
 
-    def tellings(self, since: datetime) -> dict[str, list[tuple[str, MessageState]]]:
-        """The open subjects last said after `since`: the routes of those messages, and what became of each."""
+    def tellings(self, since: datetime) -> dict[str, list[tuple[str, datetime, MessageState]]]:
+        """The open subjects last said after `since`: the routes of those messages, when, and what became of each."""
         told = {name: row.told_at for name, row in self.subjects().items() if row.told_at and row.told_at >= since}
-        found: dict[str, list[tuple[str, MessageState]]] = {}
+        found: dict[str, list[tuple[str, datetime, MessageState]]] = {}
         rows = told and self.rows(
             "m.route, m.state, m.created_at, m.body",
             "FROM message m WHERE m.kind = ? AND m.created_at >= ? ORDER BY m.id",
             [MessageKind.FINDING, since],
         )
         for row in rows or ():
+            at = instant_of(row["created_at"])
             for name in json.loads(row["body"]).get("about", "").split("\n"):
-                if name in told and instant_of(row["created_at"]) >= told[name]:
-                    found.setdefault(name, []).append((row["route"], MessageState(row["state"])))
+                if name in told and at >= told[name]:
+                    found.setdefault(name, []).append((row["route"], at, MessageState(row["state"])))
         return found
 
     def issuers(self) -> dict[str, list[str]]:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import case, func, select, update
 
 from keywatch.model import Blame, Message, MessageKind, MessageState, Verdict, VerdictKind
+from keywatch.read import text_of
 from keywatch.store.lease import is_gone
 from keywatch.store.mint import Mint
 from keywatch.store.tables import ATTEMPT, EPISODE, MESSAGE, NOTICE
@@ -123,6 +124,7 @@ class Outbox(Mint):
             judged = EPISODE.c.id.in_(spoken_of) & EPISODE.c.ended_at.is_(None)
             self.connection.execute(update(EPISODE).where(judged).values(covered=""))
             self._look_again(message_id, now)
+            self.set_meta("reach_at", text_of(now))
 
     def abandon(self, message_id: int, n: int, owner: str, now: datetime) -> None:
         """Drop a claimed message that is not owed any more, or whose route is gone; the rules look again."""

@@ -24,7 +24,14 @@ LATER = timedelta(minutes=1)
 """A killed rehearsal cannot record how far its clock came: what follows it starts a minute on."""
 EFFECTS = (
     *("keywatch/check.py", "keywatch/dispatch.py", "keywatch/ledger.py", "keywatch/snapshot.py", "keywatch/digest.py"),
-    *("keywatch/oncall.py", "keywatch/clock.py", "keywatch/pulse.py", "keywatch/store/", "keywatch/cli/check.py"),
+    *(
+        "keywatch/quiet.py",
+        "keywatch/oncall.py",
+        "keywatch/clock.py",
+        "keywatch/pulse.py",
+        "keywatch/store/",
+        "keywatch/cli/check.py",
+    ),
     *("keywatch_mail/post.py", "keywatch_mail/__init__.py", "keywatch_mail/kwmail.py"),
 )
 """Modules of a check that write, send or decide how a run goes on; all others only compute."""

@@ -77,7 +77,7 @@ CHECKS = (
         "widened-tomorrow",
         "A refusal widens a call in the same run.",
         CHECK,
-        "if quiet and not sent and not any(decision.notices for _, decision in planned):",
+        "if done and not sent and not any(decision.notices for _, decision in planned):",
         "if True:",
         (f"{SMTP}::test_a_refused_person_is_dead_at_once",),
     ),

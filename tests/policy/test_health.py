@@ -55,7 +55,7 @@ def test_hard_evidence_newer_than_the_last_proof_kills() -> None:
 
 
 def test_a_service_that_is_not_found_once_is_suspect_only() -> None:
-    """404 kills when a later run meets it again within a month; alone it is held against a route for a week."""
+    """404 kills when it is met again ten minutes to 45 days later; alone it makes suspect for as long as that."""
 
     def missing(ago: timedelta, code: str = "404") -> Evidence:
         return row(EvidenceKind.REFUSED, NOW - ago, code=code)
@@ -63,16 +63,26 @@ def test_a_service_that_is_not_found_once_is_suspect_only() -> None:
     assert verdict(missing(HOUR)) is HealthState.SUSPECT
     assert verdict(missing(HOUR), missing(HOUR + timedelta(minutes=9))) is HealthState.SUSPECT, "the same run"
     assert verdict(missing(HOUR), missing(HOUR + timedelta(minutes=10))) is HealthState.DEAD
-    assert verdict(missing(DAY), missing(31 * DAY)) is HealthState.DEAD
-    assert verdict(missing(DAY), missing(31 * DAY + TICK)) is HealthState.SUSPECT
-    assert verdict(missing(7 * DAY)) is HealthState.SUSPECT
-    assert verdict(missing(7 * DAY + TICK)) is HealthState.UNPROVEN
+    assert verdict(missing(DAY), missing(46 * DAY)) is HealthState.DEAD
+    assert verdict(missing(DAY), missing(46 * DAY + TICK)) is HealthState.SUSPECT
+    assert verdict(missing(45 * DAY)) is HealthState.SUSPECT
+    assert verdict(missing(45 * DAY + TICK)) is HealthState.UNPROVEN
     assert verdict(missing(HOUR, "410")) is HealthState.DEAD
+    assert verdict(missing(HOUR), row(EvidenceKind.ACK, NOW)) is HealthState.PROVEN
     freed = row(EvidenceKind.EXONERATED, NOW - HOUR / 2)
     assert verdict(missing(HOUR), missing(DAY), freed) is HealthState.UNPROVEN
+    assert verdict(missing(DAY), freed, missing(timedelta(0))) is HealthState.SUSPECT, "the first was the transport's"
     one = health(MINE, [missing(HOUR)], NOW, RULES)
     assert one.because == missing(HOUR)
     assert not one.counts
+
+
+def test_what_is_dead_is_not_revived_by_a_vague_answer() -> None:
+    """Only a human act revives: a 404 after a 410, or long after two others, leaves it dead."""
+    dead = [row(EvidenceKind.REFUSED, NOW - 2 * DAY, code="410"), row(EvidenceKind.REFUSED, NOW - DAY, code="404")]
+    assert verdict(*dead) is HealthState.DEAD
+    twice = [row(EvidenceKind.REFUSED, NOW - ago, code="404") for ago in (90 * DAY, 89 * DAY, timedelta(0))]
+    assert verdict(*twice) is HealthState.DEAD
 
 
 def test_three_silences_on_three_days_are_suspicious() -> None:

@@ -1,13 +1,19 @@
 """What keeps keywatch from reaching people is itself said: once, with all that hangs on it, until it is mended."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from keywatch.config import load
+from keywatch.model import Evidence, EvidenceKind
+from keywatch.outlook import address_hashes, world
+from keywatch.store import Store
 from tests.servers.smtp import Received, SmtpServer
+from tests.servers.web import Page, WebServer
 from tests.story.story import ALIAS, Story, telling
 
 FIRST = "2026-10-21 07:00"
@@ -197,6 +203,91 @@ def test_a_trouble_that_nobody_takes_goes_on_to_others(tmp_path: Path) -> None:
         story.check()
         told = about(story, "The route payments-alias (payments-alerts@example.com) is dead")
         assert {mail.to for mail in told} == {"bo@example.com", "cy@example.com", "li@example.com"}
+
+
+@contextmanager
+def an_hour_later(story: Story) -> Iterator[Callable[[str, EvidenceKind], None]]:
+    """The inbox learns something of routes, and a run follows."""
+    config = load(story.folder / "keywatch.toml", {})
+    story.now += timedelta(hours=1)
+    with Store(config.store) as store, store.write(plan=True) as tx:
+        hashes = address_hashes(config, tx.read, world(config, tx.read, story.now).routes)
+
+        def learn(route: str, kind: EvidenceKind) -> None:
+            tx.add_evidence(Evidence(story.now, route, kind, "inbox"), hashes[route])
+
+        yield learn
+    story.inbox()
+    story.now += timedelta(minutes=5)
+    story.check(expect=None)
+
+
+@pytest.mark.parametrize("kind", [EvidenceKind.REFUSED, EvidenceKind.FULL])
+def test_a_finding_that_comes_back_later_goes_on_to_others(tmp_path: Path, kind: EvidenceKind) -> None:
+    """Taken by the server and bounced an hour after: the run after the bounces tells others, once."""
+    words = "only cy can renew apns-cert"
+    with telling(tmp_path, refuses={}, every_days=365) as story:
+        leaves(story)
+        story.check()
+        assert {mail.to for mail in about(story, words)} == {ALIAS, "ana@example.com", "mia@example.com"}
+        with an_hour_later(story) as learn:
+            for route in ("payments-alias", "ana:mail", "mia:mail"):
+                learn(route, kind)
+        assert {mail.to for mail in about(story, words)} == {"bo@example.com", "li@example.com"}
+        story.advance(days=2, every=timedelta(hours=6), expect=None)
+        assert about(story, words) == []
+
+
+def test_a_finding_that_comes_back_for_the_senders_sake_goes_on_too(tmp_path: Path) -> None:
+    """It blames no route, so nothing is learnt of one; all the same nobody has read it."""
+    words = "only cy can renew apns-cert"
+    with telling(tmp_path, refuses={}, every_days=365) as story:
+        leaves(story)
+        story.check()
+        story.inbox()
+        config = load(story.folder / "keywatch.toml", {})
+        with Store(config.store) as store, store.write(plan=True) as tx:
+            for (number,) in story.ask("SELECT id FROM message WHERE kind = 'finding'"):
+                tx.came_back(number, story.now + timedelta(minutes=5))
+        story.now += timedelta(minutes=10)
+        story.check(expect=None)
+        assert {mail.to for mail in about(story, words)} == {"bo@example.com", "li@example.com"}
+
+
+def test_what_got_worse_is_told_to_whoever_heard_of_less(tmp_path: Path) -> None:
+    """Who was told that a mailbox is full hears that it is gone, too, though others of that telling bounced."""
+    with telling(tmp_path, refuses={}, every_days=365) as story:
+        story.at("2026-10-20 07:00").add("later", "2027-12-31")
+        story.check()
+        with an_hour_later(story) as learn:
+            learn("payments-alias", EvidenceKind.FULL)
+        story.at("2026-10-21 07:10").check()
+        assert "ana@example.com" in {mail.to for mail in about(story, "The mailbox behind payments-alias")}
+        with an_hour_later(story) as learn:
+            learn("payments-alias", EvidenceKind.REFUSED)
+            learn("mia:mail", EvidenceKind.REFUSED)
+        dead = "The route payments-alias (payments-alerts@example.com) is dead"
+        assert "ana@example.com" in {mail.to for mail in about(story, dead)}
+
+
+def test_a_web_service_that_is_not_found_is_said_and_dies_the_second_time(tmp_path: Path) -> None:
+    """404 once: suspect, and its people are told the next morning; again in a later run: dead, and they are told so."""
+    with WebServer({"/hook": Page(404)}) as web, telling(tmp_path, refuses={}, every_days=365) as story:
+        (story.folder / "hook-url").write_text(f"json://{web.place}/hook")
+        hook = '[routes.hook]\nurl = "file:hook-url"\nshared = true\n\n[routes.payments-alias]'
+        story.rewrite("[routes.payments-alias]", hook)
+        story.rewrite('routes = ["payments-alias"]', 'routes = ["payments-alias", "hook"]')
+        story.at("2026-10-20 10:00").add("later", "2027-12-31")
+        story.run("test", "hook", expect=1)
+        story.now += timedelta(minutes=5)
+        story.check()
+        assert about(story, "The route hook") == []
+        story.at("2026-10-21 07:10").check()
+        assert about(story, "The route hook is dead or was moved (404)")
+        story.run("test", "hook", expect=1)
+        story.now += timedelta(minutes=5)
+        story.check()
+        assert about(story, "The route hook is dead (404)")
 
 
 def test_a_finding_that_everybody_refuses_ends_the_run(tmp_path: Path) -> None:
