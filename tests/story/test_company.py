@@ -54,7 +54,7 @@ def is_quiet(judge: Judge) -> None:
     assert statistics.fmean(judge.weekly({"digest"}, in_turns=True)) <= 1.25
     rest = judge.weekly({"digest"})
     assert rest[int(len(rest) * 0.95)] <= 4
-    assert rest[-1] <= 20
+    assert rest[-1] <= 30
     assert not judge.first_week()
 
 
@@ -68,15 +68,17 @@ def finds_dead_aliases(judge: Judge, within: timedelta = timedelta(0)) -> None:
 
 
 def reaches_the_aims(judge: Judge) -> None:
-    """One message a week on average to everybody, and dead aliases said within 30 days, of the few of one life.
+    """One message a week on average, no week with more than twenty, and dead aliases said within 30 days.
 
     Some companies miss these by a little, and which ones is chance.
     """
-    mean = statistics.fmean(judge.weekly({"digest"}))
+    messages = judge.weekly({"digest"})
+    mean, worst = statistics.fmean(messages), messages[-1]
     days = statistics.median(days or 0 for name, days in judge.found_dead().items() if "bounces" not in name)
     assert mean <= 2, "far from the aim"
-    if mean > 1 or days > 30:
-        pytest.xfail(f"{mean:.2f} messages per person and week (aim: 1), dead aliases said after {days:.0f} days (30)")
+    if mean > 1 or worst > 20 or days > 30:
+        found = f"{mean:.2f} messages per person and week (aim: 1), at worst {worst} (20)"
+        pytest.xfail(f"{found}, dead aliases said after {days:.0f} days (30)")
 
 
 def test_forty_days_of_a_smaller_company(tmp_path: Path) -> None:
